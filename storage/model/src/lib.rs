@@ -1,0 +1,37 @@
+//! The vocabulary of Cambium: what every crate, frontend and client names.
+//!
+//! Owns: plain data and pure functions on it (parsing, printing, ordering, the transaction's state
+//! machine). Deliberately absent: I/O, C libraries, async, wire formats. Parsing takes `&str`;
+//! reading a file is the caller's.
+
+mod change;
+mod deployment;
+mod digest;
+mod evr;
+mod failure;
+mod nevra;
+mod observer;
+mod origin;
+mod package;
+mod phase;
+mod plan;
+mod progress;
+mod refspec;
+mod request;
+mod stateroot;
+
+pub use change::{Change, CleanupScope, KargsEdit, PackageChange};
+pub use deployment::{Deployment, DeploymentId, HostState, UnlockedState};
+pub use digest::{Checksum, InvalidChecksum};
+pub use evr::Evr;
+pub use failure::{Failure, FailureKind};
+pub use nevra::{InvalidNevra, Nevra};
+pub use observer::{Observer, Unobserved};
+pub use origin::{LocalPackage, Origin};
+pub use package::{DiffKind, PackageDiff, PackageInfo, diff_packages};
+pub use phase::{Event, IllegalEvent, Outcome, Phase};
+pub use plan::{Advisory, Plan, PlannedAction, PlannedPackage, ScriptNotice, Severity, SpaceNeed};
+pub use progress::{Progress, ProgressUnit};
+pub use refspec::{InvalidRefspec, Refspec};
+pub use request::{Initiator, Options, Request, TransactionId};
+pub use stateroot::{InvalidStateroot, Stateroot};
