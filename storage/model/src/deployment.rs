@@ -127,11 +127,10 @@ impl HostState {
     /// default deployment, else the only one there is.
     #[must_use]
     pub fn default_stateroot(&self) -> Option<&Stateroot> {
-        self.booted().or_else(|| self.deployments.first()).map(|d| &d.id.stateroot).or_else(|| {
-            match self.stateroots.as_slice() {
-                [only] => Some(only),
-                _ => None,
-            }
-        })
+        let only = match self.stateroots.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        };
+        self.booted().or_else(|| self.deployments.first()).map(|d| &d.id.stateroot).or(only)
     }
 }
