@@ -19,6 +19,8 @@ mod progress;
 mod refspec;
 mod request;
 mod stateroot;
+mod target;
+mod work;
 
 pub use change::{Change, CleanupScope, KargsEdit, PackageChange};
 pub use deployment::{Deployment, DeploymentId, HostState, UnlockedState};
@@ -35,3 +37,7 @@ pub use progress::{Progress, ProgressUnit};
 pub use refspec::{InvalidRefspec, Refspec};
 pub use request::{Initiator, Options, Request, TransactionId};
 pub use stateroot::{InvalidStateroot, Stateroot};
+pub use target::{BaseChoice, Intent, Target, intend};
+pub use work::{
+    Base, Fetched, Freed, Imported, PreparedDeployment, Recovered, RepoStamp, Resolution, Solution,
+};

@@ -74,6 +74,8 @@ pub struct Options {
     pub skip_purge: bool,
     /// Reboot when the change is in place.
     pub reboot: bool,
+    /// Wait for the running transaction to end rather than be refused.
+    pub wait: bool,
 }
 
 /// A change, whom it is for, and who asked.
