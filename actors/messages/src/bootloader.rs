@@ -1,0 +1,64 @@
+//! To the bootloader actor: the only one that changes what boots next.
+
+use crate::Reply;
+use actix::Message;
+use cambium_model::{Checksum, CleanupScope, DeploymentId, PreparedDeployment, Stateroot, Target};
+use cambium_runtime::Call;
+
+/// Makes the directory of a new deployment: nothing boots it yet.
+#[derive(Debug, Message)]
+#[rtype(result = "Reply<PreparedDeployment>")]
+pub struct PrepareDeployment {
+    /// The call.
+    pub call: Call,
+    /// What is wanted.
+    pub target: Box<Target>,
+    /// The commit to check out.
+    pub commit: Checksum,
+}
+
+/// Makes a prepared deployment the one that boots next: staged on a booted system, at once
+/// elsewhere.
+#[derive(Debug, Message)]
+#[rtype(result = "Reply<DeploymentId>")]
+pub struct Swap {
+    /// The call.
+    pub call: Call,
+    /// What was prepared.
+    pub prepared: PreparedDeployment,
+    /// What was wanted.
+    pub target: Box<Target>,
+    /// Whether finalisation waits for `finalize-deployment`.
+    pub finalization: Finalization,
+}
+
+/// When a staged deployment is finalised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finalization {
+    /// At shutdown.
+    AtShutdown,
+    /// Not before `finalize-deployment` says so.
+    Locked,
+}
+
+/// Makes the deployment behind the default one the default.
+#[derive(Debug, Message)]
+#[rtype(result = "Reply<DeploymentId>")]
+pub struct RollBack {
+    /// The call.
+    pub call: Call,
+    /// Whose deployments.
+    pub stateroot: Stateroot,
+}
+
+/// Drops deployments and leftovers.
+#[derive(Debug, Message)]
+#[rtype(result = "Reply<Vec<DeploymentId>>")]
+pub struct CleanUp {
+    /// The call.
+    pub call: Call,
+    /// Whose.
+    pub stateroot: Stateroot,
+    /// Which.
+    pub scope: CleanupScope,
+}

@@ -1,0 +1,106 @@
+//! To the repository actor: the host's state, the base, packages as files and as commits, and
+//! what may be thrown away.
+
+use crate::Reply;
+use actix::Message;
+use cambium_model::{
+    Base, Checksum, Fetched, Freed, HostState, Imported, PlannedPackage, Recovered, Target,
+};
+use cambium_runtime::Call;
+use std::sync::Arc;
+
+/// Reads the deployments. Cheap: answered from memory while the sysroot has not changed.
+#[derive(Debug, Message)]
+#[rtype(result = "Reply<Arc<HostState>>")]
+pub struct ReadHost {
+    /// The call.
+    pub call: Call,
+}
+
+/// Finds the commit that the target's base choice means and makes sure that all of it is in the
+/// repository, by pulling what is missing.
+#[derive(Debug, Message)]
+#[rtype(result = "Reply<Base>")]
+pub struct FindBase {
+    /// The call.
+    pub call: Call,
+    /// Whose base.
+    pub target: Box<Target>,
+    /// Whether the network may be used.
+    pub fetch: FetchPolicy,
+}
+
+/// Whether the network may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FetchPolicy {
+    /// Fetch what is missing.
+    Fetch,
+    /// Use what is on disk (`--cache-only`).
+    CacheOnly,
+}
+
+/// Downloads the packages that are not imported yet.
+#[derive(Debug, Message)]
+#[rtype(result = "Reply<Vec<Fetched>>")]
+pub struct Fetch {
+    /// The call.
+    pub call: Call,
+    /// The packages, in the solution's order.
+    pub packages: Vec<PlannedPackage>,
+    /// Whether the network may be used.
+    pub fetch: FetchPolicy,
+}
+
+/// Turns RPMs into commits, on every core.
+#[derive(Debug, Message)]
+#[rtype(result = "Reply<Vec<Imported>>")]
+pub struct Import {
+    /// The call.
+    pub call: Call,
+    /// The base whose users and policy apply.
+    pub base: Base,
+    /// The packages, in the solution's order.
+    pub packages: Vec<Fetched>,
+}
+
+/// Writes the refs that keep a commit and its packages from garbage collection until its
+/// deployment does.
+#[derive(Debug, Message)]
+#[rtype(result = "Reply<()>")]
+pub struct KeepCommit {
+    /// The call.
+    pub call: Call,
+    /// The commit to deploy.
+    pub commit: Checksum,
+    /// Its packages.
+    pub packages: Vec<Imported>,
+}
+
+/// Regenerates the refs of live deployments, drops what none of them needs, and gets the next
+/// spare checkout ready.
+#[derive(Debug, Message)]
+#[rtype(result = "Reply<Freed>")]
+pub struct Tidy {
+    /// The call.
+    pub call: Call,
+    /// Cached repository metadata goes too (`cleanup -m`).
+    pub metadata: MetadataCache,
+}
+
+/// What becomes of cached repository metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetadataCache {
+    /// It stays.
+    Keep,
+    /// It goes.
+    Remove,
+}
+
+/// Undoes what a dead daemon left: temporary refs, half-made directories, mounts, downloads.
+/// Running it twice changes nothing.
+#[derive(Debug, Message)]
+#[rtype(result = "Reply<Recovered>")]
+pub struct Recover {
+    /// The call.
+    pub call: Call,
+}
