@@ -2,7 +2,9 @@
 
 use crate::Reply;
 use actix::Message;
-use cambium_model::{Checksum, CleanupScope, DeploymentId, PreparedDeployment, Stateroot, Target};
+use cambium_model::{
+    Checksum, CleanupScope, DeploymentId, Finalization, PreparedDeployment, Stateroot, Target,
+};
 use cambium_runtime::Call;
 
 /// Makes the directory of a new deployment: nothing boots it yet.
@@ -30,15 +32,6 @@ pub struct Swap {
     pub target: Box<Target>,
     /// Whether finalisation waits for `finalize-deployment`.
     pub finalization: Finalization,
-}
-
-/// When a staged deployment is finalised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finalization {
-    /// At shutdown.
-    AtShutdown,
-    /// Not before `finalize-deployment` says so.
-    Locked,
 }
 
 /// Makes the deployment behind the default one the default.

@@ -1,9 +1,11 @@
 //! To the depsolve actor: which packages, from where, and what would change.
 
 use crate::Reply;
-use crate::repo::FetchPolicy;
 use actix::Message;
-use cambium_model::{Base, Nevra, PackageDiff, PackageInfo, Plan, Request, Resolution, Target};
+use cambium_model::{
+    Base, Changelogs, FetchPolicy, FindBy, FoundPackage, Freshness, Nevra, PackageDiffs, Plan,
+    Request, Resolution, Target,
+};
 use cambium_runtime::Call;
 
 /// Resolves the target's packages against its base.
@@ -40,15 +42,6 @@ pub struct RefreshMetadata {
     pub freshness: Freshness,
 }
 
-/// Which metadata is fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Freshness {
-    /// What has expired.
-    Expired,
-    /// All of it.
-    All,
-}
-
 /// Looks packages up in the repositories.
 #[derive(Debug, Message)]
 #[rtype(result = "Reply<Vec<FoundPackage>>")]
@@ -59,37 +52,6 @@ pub struct FindPackages {
     pub by: FindBy,
     /// The words, patterns or provides.
     pub terms: Vec<String>,
-}
-
-/// How packages are looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FindBy {
-    /// Words in name or summary.
-    Words,
-    /// A capability or a file's path.
-    Provides,
-    /// Name patterns.
-    Name,
-}
-
-/// A package that was found, and by what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundPackage {
-    /// The package.
-    pub package: PackageInfo,
-    /// Where the words matched.
-    pub matched: Matched,
-}
-
-/// Where a search's words matched, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Matched {
-    /// In name and summary.
-    NameAndSummary,
-    /// In the name.
-    Name,
-    /// In the summary.
-    Summary,
 }
 
 /// Lists the packages of a deployment or commit.
@@ -115,26 +77,4 @@ pub struct DiffPackages {
     pub to: Option<String>,
     /// Whether changelogs are wanted too.
     pub changelogs: Changelogs,
-}
-
-/// Whether changelogs are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Changelogs {
-    /// No.
-    Omit,
-    /// Entries that the newer package has and the older has not.
-    New,
-}
-
-/// The difference of two commits' packages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackageDiffs {
-    /// The older commit.
-    pub from: String,
-    /// The newer commit.
-    pub to: String,
-    /// What differs, by name.
-    pub diffs: Vec<PackageDiff>,
-    /// New changelog entries by package name, newest first, where they were asked for.
-    pub changelogs: Vec<(String, Vec<String>)>,
 }

@@ -39,6 +39,8 @@ pub struct Ports {
     pub diff_packages: Recipient<depsolve::DiffPackages>,
     /// Sandbox actor.
     pub assemble: Recipient<sandbox::Assemble>,
+    /// Sandbox actor.
+    pub reboot: Recipient<sandbox::Reboot>,
     /// Bootloader actor.
     pub prepare: Recipient<bootloader::PrepareDeployment>,
     /// Bootloader actor.

@@ -4,7 +4,8 @@
 use crate::Reply;
 use actix::Message;
 use cambium_model::{
-    Base, Checksum, Fetched, Freed, HostState, Imported, PlannedPackage, Recovered, Target,
+    Base, Checksum, FetchPolicy, Fetched, Freed, HostState, Imported, MetadataCache,
+    PlannedPackage, Recovered, Target,
 };
 use cambium_runtime::Call;
 use std::sync::Arc;
@@ -28,15 +29,6 @@ pub struct FindBase {
     pub target: Box<Target>,
     /// Whether the network may be used.
     pub fetch: FetchPolicy,
-}
-
-/// Whether the network may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FetchPolicy {
-    /// Fetch what is missing.
-    Fetch,
-    /// Use what is on disk (`--cache-only`).
-    CacheOnly,
 }
 
 /// Downloads the packages that are not imported yet.
@@ -85,15 +77,6 @@ pub struct Tidy {
     pub call: Call,
     /// Cached repository metadata goes too (`cleanup -m`).
     pub metadata: MetadataCache,
-}
-
-/// What becomes of cached repository metadata.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetadataCache {
-    /// It stays.
-    Keep,
-    /// It goes.
-    Remove,
 }
 
 /// Undoes what a dead daemon left: temporary refs, half-made directories, mounts, downloads.

@@ -2,7 +2,7 @@
 
 use crate::Reply;
 use actix::Message;
-use cambium_model::{Base, Checksum, Imported, Solution, Target};
+use cambium_model::{AssemblyStart, Base, Checksum, Imported, Solution, Target};
 use cambium_runtime::Call;
 
 /// Merges packages into the base, runs their scripts, and writes the commit.
@@ -23,11 +23,10 @@ pub struct Assemble {
     pub start: AssemblyStart,
 }
 
-/// From where an assembly starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AssemblyStart {
-    /// From the layered commit where the base and its packages stay, else from the base.
-    Extend,
-    /// From the base (`--rebuild`).
-    Base,
+/// Asks the init system to reboot, which finalises a staged deployment on the way.
+#[derive(Debug, Message)]
+#[rtype(result = "Reply<()>")]
+pub struct Reboot {
+    /// The call.
+    pub call: Call,
 }

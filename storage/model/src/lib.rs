@@ -15,6 +15,7 @@ mod origin;
 mod package;
 mod phase;
 mod plan;
+mod policy;
 mod progress;
 mod refspec;
 mod request;
@@ -30,9 +31,14 @@ pub use failure::{Failure, FailureKind};
 pub use nevra::{InvalidNevra, Nevra};
 pub use observer::{Observer, Unobserved};
 pub use origin::{LocalPackage, Origin};
-pub use package::{DiffKind, PackageDiff, PackageInfo, diff_packages};
+pub use package::{
+    DiffKind, FoundPackage, Matched, PackageDiff, PackageDiffs, PackageInfo, diff_packages,
+};
 pub use phase::{Event, IllegalEvent, Outcome, Phase};
 pub use plan::{Advisory, Plan, PlannedAction, PlannedPackage, ScriptNotice, Severity, SpaceNeed};
+pub use policy::{
+    AssemblyStart, Changelogs, FetchPolicy, Finalization, FindBy, Freshness, MetadataCache,
+};
 pub use progress::{Progress, ProgressUnit};
 pub use refspec::{InvalidRefspec, Refspec};
 pub use request::{Initiator, Options, Request, TransactionId};

@@ -19,6 +19,26 @@ pub struct PackageInfo {
     pub installed_bytes: u64,
 }
 
+/// A package that was found, and by what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundPackage {
+    /// The package.
+    pub package: PackageInfo,
+    /// Where the words matched.
+    pub matched: Matched,
+}
+
+/// Where a search's words matched, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Matched {
+    /// In name and summary.
+    NameAndSummary,
+    /// In the name.
+    Name,
+    /// In the summary.
+    Summary,
+}
+
 /// How a package differs between two lists. The order is the one that clients expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -42,6 +62,19 @@ pub struct PackageDiff {
     pub previous: Option<Nevra>,
     /// The package in the newer list.
     pub new: Option<Nevra>,
+}
+
+/// The difference of two commits' packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageDiffs {
+    /// The older commit.
+    pub from: String,
+    /// The newer commit.
+    pub to: String,
+    /// What differs, by name.
+    pub diffs: Vec<PackageDiff>,
+    /// New changelog entries by package name, newest first, where they were asked for.
+    pub changelogs: Vec<(String, Vec<String>)>,
 }
 
 impl PackageDiff {

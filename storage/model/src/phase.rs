@@ -14,9 +14,10 @@ use std::fmt;
 pub enum Phase {
     /// Logged, waiting for the writer's turn.
     Queued,
-    /// The base is looked up and the depsolver runs. Nothing on disk changes but caches.
+    /// The base is found, pulled where it is missing, and the depsolver runs. Caches and the
+    /// repository's objects may grow; no ref of ours changes.
     Resolving,
-    /// The base commit and packages are downloaded. The repository gains objects.
+    /// Packages are downloaded into the cache.
     Fetching,
     /// Packages become commits (`rpmostree/pkg/…`).
     Importing,

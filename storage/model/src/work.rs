@@ -40,6 +40,8 @@ pub struct Solution {
     pub advisories: Vec<Advisory>,
     /// What did not stop the resolution but should be known.
     pub warnings: Vec<String>,
+    /// Whether the merge deployment's commit is what this solution would assemble.
+    pub unchanged: bool,
 }
 
 /// How a resolution ended. That packages cannot be installed together is an answer, not an
