@@ -1,1 +1,8 @@
-//! Placeholder.
+//! The five workers and the coordinator of transactions.
+//!
+//! A worker unpacks a message, calls an engine, packs the reply, and decides nothing. The
+//! coordinator decides the order of phases and touches no file. No actor here imports another:
+//! each is given the recipients that it needs.
+
+pub mod coordinator;
+pub mod supervisor;
