@@ -1,0 +1,156 @@
+//! What is asked of the sandbox and what comes of it: plain data.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One program to run.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// How people are told of it: `pkg.post`.
+    pub name: String,
+    /// The tree that it sees.
+    pub root: Root,
+    /// What runs.
+    pub program: Program,
+    /// Its arguments, after the script's path for a script.
+    pub arguments: Vec<String>,
+    /// Its standard input; empty for none.
+    pub stdin: Vec<u8>,
+    /// Added to the clean environment (`PATH`, `HOME`, `LANG`, `SYSTEMD_OFFLINE`).
+    pub environment: Vec<(String, String)>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// What runs inside.
+#[derive(Debug, Clone)]
+pub enum Program {
+    /// A text given to an interpreter as a file that exists only inside.
+    Script {
+        /// The interpreter with its options: `/bin/sh`, or `/usr/bin/perl -w`.
+        interpreter: Vec<String>,
+        /// The text, as the package holds it.
+        text: Vec<u8>,
+    },
+    /// A program of the tree.
+    Command(PathBuf),
+}
+
+/// The tree as the program sees it. Paths on the left are the caller's, inside they appear under
+/// their usual names.
+#[derive(Debug, Clone, Default)]
+pub struct Root {
+    /// Shown as `/usr`.
+    pub usr: PathBuf,
+    /// Shown as `/etc`: the tree's `usr/etc`.
+    pub etc: PathBuf,
+    /// Shown as `/var`.
+    pub var: PathBuf,
+    /// Symbolic links at the top, name and target: `("bin", "usr/bin")`.
+    pub links: Vec<(String, String)>,
+    /// Files and directories shown besides.
+    pub binds: Vec<Bind>,
+    /// Directories, absolute and existing inside, shown empty and read-only.
+    pub masked: Vec<PathBuf>,
+    /// Files, absolute and existing inside, shown with another content.
+    pub replaced: Vec<Replacement>,
+}
+
+/// A file or directory of the host shown inside.
+#[derive(Debug, Clone)]
+pub struct Bind {
+    /// Where it is.
+    pub source: PathBuf,
+    /// Where it appears; must exist, or lie below /run or /tmp.
+    pub target: PathBuf,
+    /// Whether it can be written.
+    pub access: Access,
+}
+
+/// Whether something may be written inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading only.
+    ReadOnly,
+    /// Reading and writing.
+    ReadWrite,
+}
+
+/// A file whose content is another while the program runs.
+#[derive(Debug, Clone)]
+pub struct Replacement {
+    /// Its path inside.
+    pub target: PathBuf,
+    /// What it holds, with mode 0755 and owner root.
+    pub content: Vec<u8>,
+}
+
+/// Bounds on a program. Memory and the number of processes are not among them: the kernel
+/// exempts root from `RLIMIT_NPROC`, and cgroups are the service manager's.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Wall-clock time; then it is killed.
+    pub time: Duration,
+    /// Bytes of output that are kept, counted from its end.
+    pub output: usize,
+    /// Bytes for each of /tmp, /run and /dev/shm.
+    pub tmpfs: u64,
+    /// Largest file that it may write, in bytes.
+    pub file: u64,
+    /// Open file descriptors.
+    pub descriptors: u64,
+}
+
+impl Default for Limits {
+    /// Ten minutes covers the slowest scriptlets known (building a font or locale cache on a
+    /// loaded machine takes one to two); 16 KiB of output is more than anyone reads.
+    fn default() -> Self {
+        Self {
+            time: Duration::from_secs(600),
+            output: 16 << 10,
+            tmpfs: 1 << 30,
+            file: 8 << 30,
+            descriptors: 4096,
+        }
+    }
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// With this exit status.
+    Exited(i32),
+    /// By this signal. bubblewrap, like a shell, passes a death by signal N on as status 128+N,
+    /// so a program that exits with such a status by itself is read as killed too.
+    Signalled(i32),
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "exit status {status}"),
+            Self::Signalled(signal) => write!(f, "killed by signal {signal}"),
+        }
+    }
+}
+
+/// What came of a program that was run to its end.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// How it ended.
+    pub ended: Ended,
+    /// The end of its standard output and error, in the order of writing.
+    pub output: String,
+    /// Bytes of output before that, which were dropped.
+    pub dropped: u64,
+    /// From start to end.
+    pub elapsed: Duration,
+}
+
+impl Outcome {
+    /// Whether it exited with status 0.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.ended == Ended::Exited(0)
+    }
+}
