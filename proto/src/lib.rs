@@ -2,7 +2,17 @@
 //! cambium-model.
 //!
 //! Owns: what goes over the socket and how a [`cambium_model::Failure`] travels in a gRPC status.
+//! `From<&model>` makes a message, `TryFrom<message>` reads one and says which field is wrong.
 //! Deliberately absent: connections, servers, clients' behaviour.
+
+mod convert;
+mod decode;
+mod status;
+mod view;
+
+pub use decode::DecodeError;
+pub use status::{code, failure_from_status, status_from_failure};
+pub use view::{HostView, TransactionView};
 
 /// Generated messages, clients and servers of the package `cambium.v1`. The documentation is that
 /// of the .proto files.
