@@ -294,11 +294,12 @@ fn plan() -> impl Strategy<Value = Plan> {
     });
     let bases = (checksum(), option::of(".{0,9}"), checksum(), option::of(".{0,9}"));
     let lists = (vec(diff(), 0..3), vec(planned(), 0..3), vec(script, 0..2), vec(advisory, 0..2));
-    (any::<bool>(), bases, lists, words(), any::<[u64; 5]>(), option::of(failure())).prop_map(
+    (any::<bool>(), bases, lists, words(), any::<[u64; 6]>(), option::of(failure())).prop_map(
         |(unchanged, bases, lists, inactive, bytes, problem)| Plan {
             unchanged,
             base: bases.0,
             base_version: bases.1,
+            base_timestamp: bytes[5],
             previous_base: bases.2,
             previous_base_version: bases.3,
             base_diff: lists.0,

@@ -103,6 +103,8 @@ pub struct Plan {
     pub base: Checksum,
     /// `version` of that base.
     pub base_version: Option<String>,
+    /// Seconds since 1970 of that base.
+    pub base_timestamp: u64,
     /// The base commit before.
     pub previous_base: Checksum,
     /// `version` of the base before.
