@@ -17,6 +17,7 @@ impl From<&HostView> for v1::HostStatus {
             finalize_failure,
             repo_bytes,
             free_bytes,
+            metadata_timestamp,
         } = state;
         Self {
             daemon_version: daemon_version.clone(),
@@ -26,6 +27,7 @@ impl From<&HostView> for v1::HostStatus {
             finalize_failure: finalize_failure.clone(),
             repo_bytes: *repo_bytes,
             free_bytes: *free_bytes,
+            metadata_timestamp: *metadata_timestamp,
             transaction: transaction.as_ref().map(Into::into),
             waiting: *waiting,
         }
@@ -46,6 +48,7 @@ impl TryFrom<v1::HostStatus> for HostView {
                 finalize_failure: wire.finalize_failure,
                 repo_bytes: wire.repo_bytes,
                 free_bytes: wire.free_bytes,
+                metadata_timestamp: wire.metadata_timestamp,
             },
             transaction: optional(wire.transaction)?,
             waiting: wire.waiting,

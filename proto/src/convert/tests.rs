@@ -222,7 +222,7 @@ fn transaction() -> impl Strategy<Value = TransactionView> {
 
 fn host() -> impl Strategy<Value = HostView> {
     let state = (vec(deployment(), 0..3), vec(stateroot(), 0..3), option::of(".{0,9}"));
-    (".{0,9}", state, any::<[u64; 2]>(), option::of(transaction()), any::<u32>()).prop_map(
+    (".{0,9}", state, any::<[u64; 3]>(), option::of(transaction()), any::<u32>()).prop_map(
         |(daemon_version, state, bytes, transaction, waiting)| HostView {
             daemon_version,
             state: HostState {
@@ -232,6 +232,7 @@ fn host() -> impl Strategy<Value = HostView> {
                 finalize_failure: state.2,
                 repo_bytes: bytes[0],
                 free_bytes: bytes[1],
+                metadata_timestamp: bytes[2],
             },
             transaction,
             waiting,

@@ -107,6 +107,8 @@ pub struct HostState {
     pub repo_bytes: u64,
     /// Bytes free on the file system of the sysroot.
     pub free_bytes: u64,
+    /// When the oldest cached repository metadata was fetched: seconds since 1970, 0 without any.
+    pub metadata_timestamp: u64,
 }
 
 impl HostState {
