@@ -15,4 +15,4 @@ pub mod txlog;
 
 mod ports;
 
-pub use ports::{Ports, Reply, lost};
+pub use ports::{Desk, Ports, Reply, lost};

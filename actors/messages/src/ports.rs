@@ -1,8 +1,9 @@
 //! How one actor reaches the others: recipients of single messages, never addresses.
 
-use crate::{bootloader, depsolve, repo, sandbox, txlog};
+use crate::{bootloader, coordinator, depsolve, repo, sandbox, txlog};
 use actix::{MailboxError, Recipient};
 use cambium_model::{Failure, FailureKind};
+use cambium_runtime::Changes;
 
 /// What every request answers.
 pub type Reply<T> = Result<T, Failure>;
@@ -60,9 +61,26 @@ pub struct Ports {
     /// Transaction log actor.
     pub history: Recipient<txlog::ReadHistory>,
     /// Transaction log actor.
+    pub count: Recipient<txlog::CountRecords>,
+    /// Transaction log actor.
     pub verify: Recipient<txlog::Verify>,
     /// Transaction log actor.
     pub export: Recipient<txlog::Export>,
+}
+
+/// What a frontend may send to the coordinator. Wired once, in actors/daemon.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    /// Starts a transaction.
+    pub start: Recipient<coordinator::StartTransaction>,
+    /// Follows one.
+    pub watch: Recipient<coordinator::WatchTransaction>,
+    /// Cancels one.
+    pub cancel: Recipient<coordinator::CancelTransaction>,
+    /// Says what runs.
+    pub activity: Recipient<coordinator::ReadActivity>,
+    /// Says when something about the host may have changed.
+    pub changes: Changes,
 }
 
 /// A message that never came back: its actor is gone (the daemon stops) or its mailbox is full.

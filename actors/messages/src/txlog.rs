@@ -123,3 +123,11 @@ pub struct Export {
     /// The call.
     pub call: Call,
 }
+
+/// Counts the records: metrics ask this often, so it must cost nothing.
+#[derive(Debug, Message)]
+#[rtype(result = "Reply<u64>")]
+pub struct CountRecords {
+    /// The call.
+    pub call: Call,
+}

@@ -10,11 +10,13 @@
 //! context is rebuilt behind the same address. Hence `guarded`, and hence pings.
 
 mod call;
+mod changes;
 mod events;
 mod guard;
 mod worker;
 
 pub use call::{Call, CancelGuard, CancelToken};
+pub use changes::Changes;
 pub use events::{Events, Numbered, Watcher};
 pub use guard::guarded;
 pub use worker::{Ping, Worker, WorkerMetrics, WorkerName};

@@ -16,7 +16,7 @@ use cambium_messages::coordinator::{
 };
 use cambium_messages::{Ports, Reply};
 use cambium_model::{Failure, FailureKind, Outcome, Progress, TransactionId};
-use cambium_runtime::Watcher;
+use cambium_runtime::{Changes, Watcher};
 use record::Record;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -37,6 +37,7 @@ pub struct Coordinator {
     waiting: VecDeque<Arc<Record>>,
     recent: VecDeque<Arc<Record>>,
     gate: Gate,
+    changes: Changes,
     drained: Vec<tokio::sync::oneshot::Sender<()>>,
 }
 
@@ -51,9 +52,10 @@ enum Gate {
 }
 
 impl Coordinator {
-    /// A coordinator that works through `ports`, closed until [`Resume`].
+    /// A coordinator that works through `ports`, closed until [`Resume`]. It rings `changes` when a
+    /// transaction starts and when one ends.
     #[must_use]
-    pub fn new(ports: Ports, metrics: CoordinatorMetrics) -> Self {
+    pub fn new(ports: Ports, metrics: CoordinatorMetrics, changes: Changes) -> Self {
         Self {
             ports,
             metrics,
@@ -61,6 +63,7 @@ impl Coordinator {
             waiting: VecDeque::new(),
             recent: VecDeque::new(),
             gate: Gate::Starting,
+            changes,
             drained: Vec::new(),
         }
     }
@@ -121,7 +124,13 @@ impl Coordinator {
         };
         self.metrics.queue(self.waiting.len());
         self.running = Some(record.clone());
-        let driver = drive::Driver::new(self.ports.clone(), self.metrics.clone(), record);
+        self.changes.ring();
+        let driver = drive::Driver::new(
+            self.ports.clone(),
+            self.metrics.clone(),
+            self.changes.clone(),
+            record,
+        );
         context.spawn(driver.run().into_actor(self).map(|(), coordinator, context| {
             coordinator.retire();
             coordinator.next(context);

@@ -13,7 +13,7 @@ use cambium_model::{
     Finalization, Freshness, Intent, MetadataCache, Observer, Outcome, Phase, Progress, Resolution,
     Solution, Target, intend,
 };
-use cambium_runtime::Call;
+use cambium_runtime::{Call, Changes};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,15 +46,21 @@ pub(super) async fn recover(ports: Ports) -> Reply<()> {
 pub(super) struct Driver {
     ports: Ports,
     metrics: CoordinatorMetrics,
+    changes: Changes,
     record: Arc<Record>,
     call: Call,
     entered: Instant,
 }
 
 impl Driver {
-    pub(super) fn new(ports: Ports, metrics: CoordinatorMetrics, record: Arc<Record>) -> Self {
+    pub(super) fn new(
+        ports: Ports,
+        metrics: CoordinatorMetrics,
+        changes: Changes,
+        record: Arc<Record>,
+    ) -> Self {
         let call = record.call();
-        Self { ports, metrics, record, call, entered: Instant::now() }
+        Self { ports, metrics, changes, record, call, entered: Instant::now() }
     }
 
     /// Runs the transaction to its end, whatever that is, then tidies up.
@@ -108,6 +114,7 @@ impl Driver {
         }
         self.record.set_phase(Phase::Finished);
         self.call.progress(Progress::Finished { outcome });
+        self.changes.ring();
     }
 
     /// Drops what no deployment needs and gets the next spare ready. The transaction is over:

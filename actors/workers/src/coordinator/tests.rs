@@ -84,6 +84,7 @@ answers! {
         txlog::UnfinishedTransaction { id: TransactionId::new("old"), phase: Phase::Importing },
     ];
     txlog::ReadHistory, Vec<txlog::TransactionRecord>, "history" => Vec::new();
+    txlog::CountRecords, u64, "count" => 0;
     txlog::Verify, txlog::Verified, "verify" => txlog::Verified::Intact { records: 0 };
     txlog::Export, Vec<u8>, "export" => Vec::new();
 }
@@ -184,10 +185,11 @@ async fn coordinator(script: Script, threads: usize) -> (Addr<Coordinator>, Seen
         finish: a.clone().recipient(),
         unfinished: a.clone().recipient(),
         history: a.clone().recipient(),
+        count: a.clone().recipient(),
         verify: a.clone().recipient(),
         export: a.recipient(),
     };
-    let address = Coordinator::new(ports, CoordinatorMetrics::default()).start();
+    let address = Coordinator::new(ports, CoordinatorMetrics::default(), Changes::default()).start();
     address.send(Resume).await.unwrap().unwrap();
     assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), ["unfinished", "recover", "finish"]);
     (address, seen)
