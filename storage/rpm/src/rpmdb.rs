@@ -1,0 +1,166 @@
+//! The rpmdb of a tree: what is installed, and changing that by what changed alone.
+//!
+//! librpm reads and writes it (SQLite). It sees the database in a private root that holds nothing
+//! else, so neither the machine's configuration nor its files take part, and it runs on a thread
+//! whose root directory is its own: librpm calls chroot(2) within a transaction.
+//!
+//! Deliberately absent: files, scripts, dependency checks. Other back ends (bdb, ndb) are not read.
+
+mod scratch;
+mod update;
+
+pub use update::{Update, create, update};
+
+use crate::error::{Error, Result};
+use crate::header::{Header, tag};
+use crate::librpm::{Access, TransactionSet};
+use cambium_model::{Nevra, PackageInfo};
+use scratch::Scratch;
+use std::path::{Path, PathBuf};
+
+/// Name of the database file.
+pub(crate) const DATABASE: &str = "rpmdb.sqlite";
+/// Indexed tags that are asked for.
+const NAME: i32 = 1000;
+const BASENAMES: i32 = 1117;
+
+/// A package of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstalledPackage {
+    /// Its full name.
+    pub nevra: Nevra,
+    /// One line of what it is.
+    pub summary: String,
+    /// Bytes of its files.
+    pub size: u64,
+    /// When it was installed, in seconds since 1970.
+    pub install_time: u64,
+    /// When it was built, in seconds since 1970.
+    pub build_time: u64,
+}
+
+impl From<&Header> for InstalledPackage {
+    fn from(header: &Header) -> Self {
+        Self {
+            nevra: header.nevra().clone(),
+            summary: header.summary(),
+            size: header.size(),
+            install_time: header.install_time().unwrap_or(0),
+            build_time: header.build_time(),
+        }
+    }
+}
+
+impl From<InstalledPackage> for PackageInfo {
+    fn from(package: InstalledPackage) -> Self {
+        Self {
+            nevra: package.nevra,
+            summary: package.summary,
+            repository: String::new(),
+            download_bytes: 0,
+            installed_bytes: package.size,
+        }
+    }
+}
+
+/// A database to read. Each call opens it anew; it is never written, nor is anything beside it.
+#[derive(Debug, Clone)]
+pub struct Rpmdb {
+    directory: PathBuf,
+}
+
+impl Rpmdb {
+    /// The database in `directory`: `ROOT/usr/share/rpm`, `ROOT/usr/lib/sysimage/rpm` or a copy.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where there is none.
+    pub fn open(directory: &Path) -> Result<Self> {
+        let file = directory.join(DATABASE);
+        file.metadata().map_err(Error::io("opening", &file))?;
+        Ok(Self { directory: directory.to_owned() })
+    }
+
+    /// The database of a tree: where rpm-ostree keeps it, else where distributions do.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the tree has none.
+    pub fn of_root(root: &Path) -> Result<Self> {
+        let place = |place: &str| Self::open(&root.join(place));
+        place("usr/share/rpm").or_else(|_| place("usr/lib/sysimage/rpm"))
+    }
+
+    /// Every package, sorted by name, EVR and architecture; keys are left out.
+    ///
+    /// # Errors
+    /// [`Error::Rpmdb`], [`Error::Malformed`].
+    pub fn list(&self) -> Result<Vec<InstalledPackage>> {
+        Ok(self.headers()?.iter().map(InstalledPackage::from).collect())
+    }
+
+    /// The headers of every package, in the order of [`Rpmdb::list`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn headers(&self) -> Result<Vec<Header>> {
+        self.read(|set| set.headers(None).into_iter().map(|(_, bytes)| bytes).collect())
+    }
+
+    /// Packages of this name.
+    ///
+    /// # Errors
+    /// As for [`Rpmdb::list`].
+    pub fn find_name(&self, name: &str) -> Result<Vec<Header>> {
+        self.read(|set| {
+            set.headers(Some((NAME, name))).into_iter().map(|(_, bytes)| bytes).collect()
+        })
+    }
+
+    /// Packages that own this absolute path, ghosts included.
+    ///
+    /// # Errors
+    /// As for [`Rpmdb::list`].
+    pub fn find_owner(&self, path: &str) -> Result<Vec<Header>> {
+        // The index holds last components; librpm compares whole paths only against its own file
+        // system, so that is done here.
+        let base = path.rsplit('/').next().unwrap_or(path);
+        let mut found = self.read(|set| {
+            set.headers(Some((BASENAMES, base))).into_iter().map(|(_, bytes)| bytes).collect()
+        })?;
+        let mut owners = Vec::new();
+        for header in found.drain(..) {
+            if header.files()?.iter().any(|file| file.path == path) {
+                owners.push(header);
+            }
+        }
+        Ok(owners)
+    }
+
+    /// Packages with `%transfiletriggerin` or its siblings: for [`crate::scriptlets::plan`].
+    ///
+    /// # Errors
+    /// As for [`Rpmdb::list`].
+    pub fn file_trigger_owners(&self) -> Result<Vec<Header>> {
+        self.read(|set| {
+            let offsets = set.offsets_with(tag::TRANSFILETRIGGERNAME as i32);
+            offsets.into_iter().filter_map(|offset| set.header_at(offset)).collect()
+        })
+    }
+
+    fn read(&self, ask: impl FnOnce(&TransactionSet) -> Vec<Vec<u8>>) -> Result<Vec<Header>> {
+        let scratch = Scratch::for_reading(&self.directory)?;
+        let blobs = {
+            let _libraries = cambium_native::hold();
+            let set = TransactionSet::open(scratch.root(), Access::Read);
+            ask(&set.map_err(|problem| self.unusable(problem))?)
+        };
+        let headers: Result<Vec<_>> = blobs.iter().map(|blob| Header::from_rpmdb(blob)).collect();
+        let mut headers = headers?;
+        headers.retain(|header| header.nevra().name != "gpg-pubkey");
+        headers.sort_by(|a, b| a.nevra().cmp(b.nevra()));
+        Ok(headers)
+    }
+
+    fn unusable(&self, problem: String) -> Error {
+        Error::Rpmdb { path: self.directory.clone(), problem }
+    }
+}
