@@ -57,6 +57,8 @@ pub struct Ports {
     /// Transaction log actor.
     pub finish: Recipient<txlog::Finish>,
     /// Transaction log actor.
+    pub note_host: Recipient<txlog::NoteHost>,
+    /// Transaction log actor.
     pub unfinished: Recipient<txlog::ListUnfinished>,
     /// Transaction log actor.
     pub history: Recipient<txlog::ReadHistory>,

@@ -3,9 +3,10 @@
 
 use crate::Reply;
 use actix::Message;
-use cambium_model::{Outcome, Phase, Request, TransactionId};
+use cambium_model::{HostState, Outcome, Phase, Request, TransactionId};
 use cambium_runtime::Call;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A transaction begins.
 #[derive(Debug, Message)]
@@ -41,6 +42,21 @@ pub struct Finish {
     pub id: TransactionId,
     /// How it ended.
     pub outcome: Outcome,
+    /// The host before it; `None` where it could not be read.
+    pub before: Option<Arc<HostState>>,
+    /// The host after it.
+    pub after: Option<Arc<HostState>>,
+}
+
+/// Notes the host's deployments where the log is new, or had to be begun anew because it was
+/// damaged; otherwise does nothing. Sent once, at start.
+#[derive(Debug, Message)]
+#[rtype(result = "Reply<()>")]
+pub struct NoteHost {
+    /// The call.
+    pub call: Call,
+    /// The host.
+    pub host: Arc<HostState>,
 }
 
 /// Lists the transactions that began and never finished: those that a dead daemon left.

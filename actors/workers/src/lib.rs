@@ -6,3 +6,4 @@
 
 pub mod coordinator;
 pub mod supervisor;
+pub mod txlog;

@@ -10,8 +10,8 @@ use actix::{Message, Recipient};
 use cambium_messages::{Ports, Reply, bootloader, depsolve, lost, repo, sandbox, txlog};
 use cambium_model::{
     AssemblyStart, Base, BaseChoice, Change, Checksum, Event, Failure, FailureKind, FetchPolicy,
-    Finalization, Freshness, Intent, MetadataCache, Observer, Outcome, Phase, Progress, Resolution,
-    Solution, Target, intend,
+    Finalization, Freshness, HostState, Intent, MetadataCache, Observer, Outcome, Phase, Progress,
+    Resolution, Solution, Target, intend,
 };
 use cambium_runtime::{Call, Changes};
 use std::sync::Arc;
@@ -33,9 +33,13 @@ pub(super) async fn recover(ports: Ports) -> Reply<()> {
     for what in &recovered.undone {
         tracing::info!(what, "undone");
     }
+    let host = ask(&ports.read_host, repo::ReadHost { call: Call::read() }).await?;
+    let note = txlog::NoteHost { call: Call::read(), host: host.clone() };
+    ask(&ports.note_host, note).await?;
     for transaction in unfinished {
         let outcome = Outcome::Interrupted { phase: transaction.phase };
-        let finish = txlog::Finish { call: Call::read(), id: transaction.id, outcome };
+        let (id, after) = (transaction.id, Some(host.clone()));
+        let finish = txlog::Finish { call: Call::read(), id, outcome, before: None, after };
         ask(&ports.finish, finish).await?;
     }
     Ok(())
@@ -50,6 +54,8 @@ pub(super) struct Driver {
     record: Arc<Record>,
     call: Call,
     entered: Instant,
+    /// The host before the transaction.
+    before: Option<Arc<HostState>>,
 }
 
 impl Driver {
@@ -60,7 +66,7 @@ impl Driver {
         record: Arc<Record>,
     ) -> Self {
         let call = record.call();
-        Self { ports, metrics, changes, record, call, entered: Instant::now() }
+        Self { ports, metrics, changes, record, call, entered: Instant::now(), before: None }
     }
 
     /// Runs the transaction to its end, whatever that is, then tidies up.
@@ -102,10 +108,19 @@ impl Driver {
     async fn finish(&mut self, outcome: Outcome) {
         self.metrics.phase(self.record.phase(), self.entered.elapsed());
         self.metrics.ended(&self.record.request.change, &outcome);
+        let after = match ask(&self.ports.read_host, repo::ReadHost { call: Call::read() }).await {
+            Ok(host) => Some(host),
+            Err(failure) => {
+                tracing::warn!(%failure, "the log cannot say what the host became");
+                None
+            }
+        };
         let finish = txlog::Finish {
             call: Call::read(),
             id: self.record.id.clone(),
             outcome: outcome.clone(),
+            before: self.before.take(),
+            after,
         };
         if let Err(failure) = ask(&self.ports.finish, finish).await {
             tracing::error!(%failure, "the outcome could not be logged");
@@ -152,6 +167,7 @@ impl Driver {
 
     async fn steps(&mut self) -> Reply<Outcome> {
         let host = ask(&self.ports.read_host, repo::ReadHost { call: self.call.clone() }).await?;
+        self.before = Some(host.clone());
         let call = self.call.clone();
         match intend(&self.record.request, &host)? {
             Intent::Unchanged(summary) => Ok(Outcome::Unchanged { summary }),
