@@ -31,6 +31,8 @@ pub struct Target {
     pub base: BaseChoice,
     /// Refuse a base older than the merge deployment's.
     pub forbid_downgrade: bool,
+    /// Refuse a commit that is not in the history of the origin's ref.
+    pub check_branch: bool,
     /// The edit of kernel arguments; `None` keeps them.
     pub kargs: Option<KargsEdit>,
 }
@@ -117,9 +119,15 @@ pub fn intend(request: &Request, host: &HostState) -> Result<Intent, Failure> {
         Change::Upgrade { allow_downgrade, .. } => allow_downgrade,
         _ => !request.options.disallow_downgrade,
     };
-    let merge = merge.clone();
-    let target =
-        Target { stateroot, merge, origin, base, forbid_downgrade: !allow_downgrade, kargs };
+    let target = Target {
+        stateroot,
+        merge: merge.clone(),
+        origin,
+        base,
+        forbid_downgrade: !allow_downgrade,
+        check_branch: !request.options.skip_branch_check,
+        kargs,
+    };
     Ok(Intent::Deploy(Box::new(target)))
 }
 
