@@ -8,21 +8,33 @@
 
 mod attributes;
 mod cancel;
+mod checkout;
 mod dirtree;
 mod error;
+mod etc;
 mod metadata;
 mod object;
+mod origin;
 mod repo;
+mod spare;
+mod sysroot;
 mod tree;
 mod writer;
 
 pub use attributes::Attributes;
 pub use dirtree::{Child, Listing};
 pub use error::{Conflict, Error, Result};
+pub use etc::{EtcConflict, LocalChange};
 pub use metadata::Metadata;
 pub use object::ObjectKind;
+pub use origin::{parse_origin, render_origin};
 pub use repo::{
     Change, CommitInfo, CommitState, Content, CopyPolicy, FileInfo, FileKind, Pruned, Pull,
     PullSource, Repo, RepoMode, StaticDeltas, Transaction, TransactionStats,
+};
+pub use spare::Spares;
+pub use sysroot::{
+    ChangeKey, DeployRequest, Finalization, Kernel, Pinned, Remote, Retention, Space, Swap,
+    Sysroot, SysrootLock, UsedPackages,
 };
 pub use tree::{CommitSpec, ConflictPolicy, Node, Root, Tree};

@@ -18,6 +18,7 @@ pub use export::CopyPolicy;
 pub use files::{FileInfo, FileKind};
 pub use pull::{Content, Pull, PullSource, StaticDeltas};
 pub use refs::{Transaction, TransactionStats};
+pub(crate) use space::free_bytes;
 
 use crate::attributes::Attributes;
 use crate::dirtree::Dirtree;
@@ -77,19 +78,26 @@ impl Repo {
     /// When there is none or its configuration cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_owned();
-        let inner = ostree::Repo::new_for_path(&path);
+        Self::opened(ostree::Repo::new_for_path(&path), path)
+    }
+
+    fn opened(inner: ostree::Repo, path: PathBuf) -> Result<Self> {
         inner
             .open(gio::Cancellable::NONE)
             .map_err(failed("open the repository", path.display()))?;
         Ok(Self { inner, path, in_transaction: Cell::new(false) })
     }
 
-    /// Opens the repository of the sysroot at `sysroot`: `ostree/repo` in it.
+    /// Opens the repository of the sysroot at `sysroot`: `ostree/repo` in it, with the remotes of
+    /// the sysroot's `etc/ostree/remotes.d`.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn of_sysroot(sysroot: impl AsRef<Path>) -> Result<Self> {
-        Self::open(sysroot.as_ref().join("ostree/repo"))
+        let sysroot = sysroot.as_ref();
+        let path = sysroot.join("ostree/repo");
+        let file = |path: &Path| gio::File::for_path(path);
+        Self::opened(ostree::Repo::for_sysroot_path(&file(&path), &file(sysroot)), path)
     }
 
     /// Makes a repository in `path`, or opens the one that is there.
