@@ -208,6 +208,11 @@ impl Header {
         self.blob().number(tag::INSTALLTIME)
     }
 
+    /// The header as the rpmdb stores it, with another install time; `None` without one.
+    pub(crate) fn installed_at(&self, time: u32) -> Option<Vec<u8>> {
+        self.blob().with_number(tag::INSTALLTIME, time)
+    }
+
     /// Its files in the header's order.
     ///
     /// # Errors

@@ -64,11 +64,7 @@ unsafe extern "C" {
     fn rpmdbIndexIteratorNumPkgs(ii: *mut IndexIterator) -> c_uint;
     fn rpmdbIndexIteratorPkgOffset(ii: *mut IndexIterator, index: c_uint) -> c_uint;
     fn rpmdbIndexIteratorFree(ii: *mut IndexIterator) -> *mut IndexIterator;
-    fn rpmdbSetIteratorRewrite(mi: sys::rpmdbMatchIterator, rewrite: c_int) -> c_int;
-    fn rpmdbSetIteratorModified(mi: sys::rpmdbMatchIterator, modified: c_int) -> c_int;
     fn headerExport(h: sys::Header, length: *mut c_uint) -> *mut c_void;
-    fn headerDel(h: sys::Header, tag: i32) -> c_int;
-    fn headerPutUint32(h: sys::Header, tag: i32, value: *const u32, count: u32) -> c_int;
     fn pgpParsePkts(armor: *const c_char, packets: *mut *mut u8, length: *mut usize) -> c_int;
     fn pgpPubKeyCertLen(packets: *const u8, length: usize, certificate: *mut usize) -> c_int;
     fn pgpPrtParams(
@@ -243,7 +239,7 @@ impl TransactionSet {
         let (tag, key) =
             query.map_or((TAG_PACKAGES, None), |(tag, key)| (tag, CString::new(key).ok()));
         let pointer = key.as_ref().map_or(ptr::null(), |key| key.as_ptr().cast());
-        self.iterate(tag, pointer, 0, |offset, _, header| {
+        self.iterate(tag, pointer, 0, |offset, header| {
             found.extend(export(header).map(|bytes| (offset, bytes)));
         });
         found
@@ -253,7 +249,7 @@ impl TransactionSet {
     pub(crate) fn header_at(&self, offset: u32) -> Option<Vec<u8>> {
         let mut found = None;
         let key = (&raw const offset).cast();
-        self.iterate(TAG_PACKAGES, key, size_of::<u32>(), |_, _, header| found = export(header));
+        self.iterate(TAG_PACKAGES, key, size_of::<u32>(), |_, header| found = export(header));
         found
     }
 
@@ -262,7 +258,7 @@ impl TransactionSet {
         tag: i32,
         key: *const c_void,
         length: usize,
-        mut each: impl FnMut(u32, sys::rpmdbMatchIterator, sys::Header),
+        mut each: impl FnMut(u32, sys::Header),
     ) {
         // SAFETY: the set lives; `key` is null, a terminated text (length 0) or a number of
         // `length` bytes that the caller keeps alive. The iterator owns the headers that it
@@ -277,7 +273,7 @@ impl TransactionSet {
                 if header.is_null() {
                     break;
                 }
-                each(sys::rpmdbGetIteratorOffset(iterator), iterator, header);
+                each(sys::rpmdbGetIteratorOffset(iterator), header);
             }
             sys::rpmdbFreeIterator(iterator);
         }
@@ -307,7 +303,7 @@ impl TransactionSet {
     }
 
     /// Adds and removes headers in the database alone: no file, script, trigger, label or plugin.
-    /// Each of `add` is lead, signature and header of a package; `remove` holds numbers of headers.
+    /// `add` holds lead, signature and header of packages, `remove` numbers of headers.
     pub(crate) fn change(&self, add: &[&[u8]], remove: &[u32], time: u32) -> Result<(), String> {
         let mut keys = Vec::with_capacity(add.len());
         for bytes in add {
@@ -335,11 +331,10 @@ impl TransactionSet {
             | sys::rpmprobFilterFlags_e_RPMPROB_FILTER_VERIFY
             | sys::rpmprobFilterFlags_e_RPMPROB_FILTER_IGNOREARCH
             | sys::rpmprobFilterFlags_e_RPMPROB_FILTER_IGNOREOS;
-        let mut open = Open { file: ptr::null_mut() };
+        let mut open = Open { file: ptr::null_mut(), set: self.0, time };
         // SAFETY: `open` and all keys outlive the run; the callback only touches them.
         let result = unsafe {
             sys::rpmtsSetFlags(self.0, flags as _);
-            rpmtsSetTid(self.0, time);
             sys::rpmtsSetNotifyStyle(self.0, 0);
             sys::rpmtsSetNotifyCallback(self.0, Some(notify), (&raw mut open).cast());
             let result = sys::rpmtsRun(self.0, ptr::null_mut(), filters as _);
@@ -352,9 +347,7 @@ impl TransactionSet {
         };
         // SAFETY: elements hold keys as plain pointers; they go before the keys do.
         unsafe { sys::rpmtsEmpty(self.0) };
-        outcome?;
-        self.set_install_time(time);
-        Ok(())
+        outcome
     }
 
     fn add_install(&self, key: &Key) -> Result<(), String> {
@@ -380,33 +373,11 @@ impl TransactionSet {
     fn add_erase(&self, offset: u32) -> Result<(), String> {
         let mut added = false;
         let key = (&raw const offset).cast();
-        self.iterate(TAG_PACKAGES, key, size_of::<u32>(), |number, _, header| {
+        self.iterate(TAG_PACKAGES, key, size_of::<u32>(), |number, header| {
             // SAFETY: the header is the iterator's; the set takes its own reference.
             added = unsafe { sys::rpmtsAddEraseElement(self.0, header, number as c_int) } == 0;
         });
         if added { Ok(()) } else { Err(last_message()) }
-    }
-
-    /// librpm stamps headers with the clock (or with SOURCE_DATE_EPOCH, which a daemon with
-    /// threads cannot set). The time is no index, so writing the headers again is enough.
-    fn set_install_time(&self, time: u32) {
-        let key = (&raw const time).cast();
-        let tag = sys::rpmTag_e_RPMTAG_INSTALLTIME;
-        let by_transaction = sys::rpmTag_e_RPMTAG_INSTALLTID;
-        let mut rewriting = false;
-        self.iterate(by_transaction, key, size_of::<u32>(), |_, iterator, header| {
-            // SAFETY: the header is the iterator's and is written back by it, since rewriting was
-            // asked for before the iterator moves on.
-            unsafe {
-                if !rewriting {
-                    rpmdbSetIteratorRewrite(iterator, 1);
-                    rewriting = true;
-                }
-                headerDel(header, tag);
-                headerPutUint32(header, tag, &raw const time, 1);
-                rpmdbSetIteratorModified(iterator, 1);
-            }
-        });
     }
 
     fn problems(&self) -> String {
@@ -443,6 +414,107 @@ impl Drop for TransactionSet {
             rpmtsCloseDB(self.0);
             sys::rpmtsFree(self.0);
         }
+    }
+}
+
+/// Replaces headers in a database that no librpm has open, by their numbers, and takes the file out
+/// of WAL mode.
+///
+/// librpm has no way to do either: it stamps headers with the clock (or with SOURCE_DATE_EPOCH,
+/// which a daemon with threads cannot set), and its iterators that rewrite do nothing with SQLite.
+/// The install time is in no index, so a header may be replaced alone. The functions are those of
+/// the SQLite that librpm itself has loaded.
+pub(crate) fn replace_headers(file: &Path, headers: &[(u32, Vec<u8>)]) -> Result<(), String> {
+    let path = CString::new(file.as_os_str().as_bytes()).map_err(|error| error.to_string())?;
+    let sqlite = Sqlite::load().ok_or("librpm has no SQLite")?;
+    let mut database = ptr::null_mut();
+    let text = c"UPDATE Packages SET blob = ?2 WHERE hnum = ?1";
+    // SAFETY: signatures are those of sqlite3.h; texts are terminated; the statement is finalised
+    // before the database is closed, which is closed on every path; bound bytes outlive the step.
+    unsafe {
+        let mut result = (sqlite.open)(path.as_ptr(), &raw mut database, 2, ptr::null());
+        let mut statement = ptr::null_mut();
+        let mut execute = |result: c_int, text: &CStr| match result {
+            0 => (sqlite.execute)(database, text.as_ptr(), None, ptr::null_mut(), ptr::null_mut()),
+            failed => failed,
+        };
+        result = execute(result, c"BEGIN");
+        if result == 0 {
+            result =
+                (sqlite.prepare)(database, text.as_ptr(), -1, &raw mut statement, ptr::null_mut());
+        }
+        for (number, blob) in headers {
+            if result == 0 {
+                let length = c_int::try_from(blob.len()).unwrap_or(c_int::MAX);
+                (sqlite.bind_number)(statement, 1, i64::from(*number));
+                (sqlite.bind_blob)(statement, 2, blob.as_ptr().cast(), length, ptr::null());
+                (sqlite.step)(statement);
+                result = (sqlite.reset)(statement);
+            }
+        }
+        (sqlite.finalize)(statement);
+        result = execute(result, c"COMMIT");
+        result = execute(result, c"PRAGMA journal_mode = DELETE");
+        (sqlite.close)(database);
+        if result == 0 { Ok(()) } else { Err(format!("SQLite's error {result}")) }
+    }
+}
+
+type Callback =
+    Option<unsafe extern "C" fn(*mut c_void, c_int, *mut *mut c_char, *mut *mut c_char) -> c_int>;
+
+/// The functions of SQLite that are used, by sqlite3.h.
+struct Sqlite {
+    open: unsafe extern "C" fn(*const c_char, *mut *mut c_void, c_int, *const c_char) -> c_int,
+    execute: unsafe extern "C" fn(
+        *mut c_void,
+        *const c_char,
+        Callback,
+        *mut c_void,
+        *mut *mut c_char,
+    ) -> c_int,
+    prepare: unsafe extern "C" fn(
+        *mut c_void,
+        *const c_char,
+        c_int,
+        *mut *mut c_void,
+        *mut *const c_char,
+    ) -> c_int,
+    bind_number: unsafe extern "C" fn(*mut c_void, c_int, i64) -> c_int,
+    bind_blob:
+        unsafe extern "C" fn(*mut c_void, c_int, *const c_void, c_int, *const c_void) -> c_int,
+    step: unsafe extern "C" fn(*mut c_void) -> c_int,
+    reset: unsafe extern "C" fn(*mut c_void) -> c_int,
+    finalize: unsafe extern "C" fn(*mut c_void) -> c_int,
+    close: unsafe extern "C" fn(*mut c_void) -> c_int,
+}
+
+impl Sqlite {
+    fn load() -> Option<Self> {
+        /// The symbol as a function of the field's type.
+        macro_rules! symbol {
+            ($name:literal) => {{
+                // SAFETY: the name is terminated; a null pointer is no function and is sorted out
+                // by the niche of `Option`; the field's type is the function's by sqlite3.h.
+                unsafe {
+                    std::mem::transmute::<*mut c_void, Option<_>>(libc::dlsym(
+                        libc::RTLD_DEFAULT,
+                        $name.as_ptr(),
+                    ))
+                }?
+            }};
+        }
+        Some(Self {
+            open: symbol!(c"sqlite3_open_v2"),
+            execute: symbol!(c"sqlite3_exec"),
+            prepare: symbol!(c"sqlite3_prepare_v2"),
+            bind_number: symbol!(c"sqlite3_bind_int64"),
+            bind_blob: symbol!(c"sqlite3_bind_blob"),
+            step: symbol!(c"sqlite3_step"),
+            reset: symbol!(c"sqlite3_reset"),
+            finalize: symbol!(c"sqlite3_finalize"),
+            close: symbol!(c"sqlite3_close"),
+        })
     }
 }
 
@@ -485,9 +557,12 @@ impl Key {
     }
 }
 
-/// The file that librpm has open during a run.
+/// What a run's callback works with.
 struct Open {
+    /// The file that librpm has open.
     file: sys::FD_t,
+    set: sys::rpmts,
+    time: u32,
 }
 
 /// Gives librpm the package file of an element. Nothing here can panic.
@@ -507,6 +582,9 @@ unsafe extern "C" fn notify(
     let (key, open) = unsafe { (&*key.cast::<Key>(), &mut *data.cast::<Open>()) };
     match what {
         sys::rpmCallbackType_e_RPMCALLBACK_INST_OPEN_FILE => {
+            // The run begins by numbering itself by the clock, so the number is set in its midst.
+            // SAFETY: the set is the one that is running, on this thread; a number is stored.
+            unsafe { rpmtsSetTid(open.set, open.time) };
             open.file = key.open();
             open.file.cast()
         }

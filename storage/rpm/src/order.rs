@@ -6,6 +6,7 @@
 
 use crate::error::Result;
 use crate::header::{Dependency, Header};
+use crate::rpmdb::merged;
 use cambium_model::Evr;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -23,7 +24,7 @@ pub fn install_order(packages: &[Header]) -> Result<Vec<usize>> {
     let providers = providers(packages, &by_name)?;
     for (rank, package) in by_name.iter().enumerate() {
         for need in packages[*package].requires() {
-            for (provided, provider) in providers.get(&need.name).into_iter().flatten() {
+            for (provided, provider) in providers.get(&*merged(&need.name)).into_iter().flatten() {
                 if *provider != rank && meets(provided.as_ref(), &need) {
                     graph.edges[rank].insert(*provider);
                     if need.sense.before_scripts() {
@@ -60,7 +61,8 @@ type Providers = HashMap<String, Vec<(Option<Dependency>, usize)>>;
 fn providers(packages: &[Header], by_name: &[usize]) -> Result<Providers> {
     let mut providers: Providers = HashMap::new();
     let needs = packages.iter().flat_map(Header::requires).map(|need| need.name);
-    let paths: BTreeSet<String> = needs.filter(|name| name.starts_with('/')).collect();
+    let paths = needs.filter(|name| name.starts_with('/'));
+    let paths: BTreeSet<String> = paths.map(|path| merged(&path).into_owned()).collect();
     for (rank, package) in by_name.iter().enumerate() {
         for provided in packages[*package].provides() {
             providers.entry(provided.name.clone()).or_default().push((Some(provided), rank));
@@ -69,8 +71,9 @@ fn providers(packages: &[Header], by_name: &[usize]) -> Result<Providers> {
             continue;
         }
         for file in packages[*package].files()? {
-            if paths.contains(&file.path) {
-                providers.entry(file.path).or_default().push((None, rank));
+            let path = merged(&file.path);
+            if paths.contains(&*path) {
+                providers.entry(path.into_owned()).or_default().push((None, rank));
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::header::{Header, tag};
 use crate::librpm::{Access, TransactionSet};
 use cambium_model::{Nevra, PackageInfo};
 use scratch::Scratch;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Name of the database file.
@@ -115,7 +116,8 @@ impl Rpmdb {
         })
     }
 
-    /// Packages that own this absolute path, ghosts included.
+    /// Packages that own this absolute path, ghosts included. `/bin/x` and `/usr/bin/x` are one
+    /// path, as are `/etc/x` and `/usr/etc/x`: packages name the one, a tree has the other.
     ///
     /// # Errors
     /// As for [`Rpmdb::list`].
@@ -128,7 +130,7 @@ impl Rpmdb {
         })?;
         let mut owners = Vec::new();
         for header in found.drain(..) {
-            if header.files()?.iter().any(|file| file.path == path) {
+            if header.files()?.iter().any(|file| merged(&file.path) == merged(path)) {
                 owners.push(header);
             }
         }
@@ -162,5 +164,17 @@ impl Rpmdb {
 
     fn unusable(&self, problem: String) -> Error {
         Error::Rpmdb { path: self.directory.clone(), problem }
+    }
+}
+
+/// A path as a tree with merged /usr has it.
+pub(crate) fn merged(path: &str) -> Cow<'_, str> {
+    if let Some(rest) = path.strip_prefix("/usr/etc/") {
+        return format!("/etc/{rest}").into();
+    }
+    let top = path.strip_prefix('/').and_then(|path| path.split('/').next());
+    match top {
+        Some("bin" | "sbin" | "lib" | "lib64") => format!("/usr{path}").into(),
+        _ => path.into(),
     }
 }

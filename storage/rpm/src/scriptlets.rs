@@ -105,7 +105,7 @@ pub struct ScriptPlan {
     pub posttrans: Vec<Script>,
     /// Every `%transfiletriggerin`, by priority.
     pub triggers: Vec<Script>,
-    /// What is left out, for logs.
+    /// What is left out or replaced by a script of ours, for logs.
     pub not_run: Vec<NotRun>,
 }
 
@@ -215,7 +215,8 @@ impl ScriptPlan {
                 self.leave_out(header, name, reason);
                 return Ok(None);
             }
-            Some(Rule::Replace { interpreter, body, .. }) => {
+            Some(Rule::Replace { interpreter, body, reason }) => {
+                self.leave_out(header, name, reason);
                 script.interpreter = vec![interpreter.to_owned()];
                 body.clone_into(&mut script.body);
                 script.flags = ScriptFlags::default();

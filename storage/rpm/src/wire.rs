@@ -152,6 +152,14 @@ impl Blob {
         self.numbers(tag).first().copied()
     }
 
+    /// The whole header with another value of a tag that holds one 32-bit number.
+    pub(crate) fn with_number(&self, tag: u32, value: u32) -> Option<Vec<u8>> {
+        let entry = self.find(tag, &[4]).filter(|entry| entry.count == 1)?;
+        let mut bytes = self.bytes.clone();
+        bytes[entry.start..entry.end].copy_from_slice(&value.to_be_bytes());
+        Some(bytes)
+    }
+
     /// The bytes of a binary tag.
     pub(crate) fn binary(&self, tag: u32) -> Option<&[u8]> {
         self.find(tag, &[7]).map(|entry| &self.bytes[entry.start..entry.end])

@@ -4,6 +4,7 @@ use super::DATABASE;
 use crate::error::{Error, Result};
 use crate::librpm::DBPATH;
 use std::fs;
+use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -20,17 +21,30 @@ impl Scratch {
         Ok(Self { root })
     }
 
-    /// A root whose database is a symlink to the one in `directory`.
+    /// A root with the database of `directory` to read, which does not change.
     ///
-    /// SQLite puts its `-wal` and `-shm` beside the file that the link names, but only where that
-    /// file is in WAL mode: [`Scratch::give_back`] leaves databases out of it, and librpm reads
-    /// those without writing anything.
+    /// SQLite makes `-wal` and `-shm` beside a file in WAL mode even to read it, and follows
+    /// symlinks to do so. [`Scratch::give_back`] leaves databases out of that mode, so a symlink is
+    /// enough; another's database gets a link of its own, or is copied where it is on another file
+    /// system.
     pub(super) fn for_reading(directory: &Path) -> Result<Self> {
         let scratch = Self::empty(TempDir::new().map_err(Error::io("creating", "a directory"))?)?;
         let database = directory.join(DATABASE);
         let database = database.canonicalize().map_err(Error::io("opening", database))?;
-        let link = scratch.file("");
-        std::os::unix::fs::symlink(&database, &link).map_err(Error::io("creating", link))?;
+        let place = scratch.file("");
+        if !is_in_wal_mode(&database).map_err(Error::io("reading", &database))? {
+            symlink(&database, &place).map_err(Error::io("creating", place))?;
+            return Ok(scratch);
+        }
+        let copy = |from: &Path, to: &Path| {
+            fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
+        };
+        copy(&database, &place).map_err(Error::io("copying", &database))?;
+        // What a writer that was killed has left belongs to the database.
+        let wal = database.with_file_name(format!("{DATABASE}-wal"));
+        if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
+            fs::copy(&wal, scratch.file("-wal")).map_err(Error::io("copying", wal))?;
+        }
         Ok(scratch)
     }
 
@@ -60,7 +74,6 @@ impl Scratch {
             return Err(Error::Rpmdb { path: directory.to_owned(), problem });
         }
         let file = self.file("");
-        leave_wal_mode(&file).map_err(Error::io("writing", &file))?;
         fs::rename(&file, directory.join(DATABASE)).map_err(Error::io("moving", file))?;
         let lock = directory.join(".rpm.lock");
         match fs::remove_file(&lock) {
@@ -80,10 +93,13 @@ impl Scratch {
     }
 }
 
-/// Bytes 18 and 19 of a SQLite file say how it is written: 1 with a rollback journal, 2 with a
-/// WAL (source: SQLite's "Database File Format", 1.3.3). A complete file without WAL is the same
-/// in both; rpm changes it back when it writes.
-fn leave_wal_mode(file: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::FileExt;
-    fs::OpenOptions::new().write(true).open(file)?.write_all_at(&[1, 1], 18)
+/// Where a SQLite file says how it is read and written: 1 with a rollback journal, 2 with a WAL
+/// (source: SQLite's "Database File Format", 1.3.3).
+const MODE: u64 = 18;
+
+fn is_in_wal_mode(file: &Path) -> std::io::Result<bool> {
+    let mut mode = [0; 2];
+    // A file that is too short is no database; librpm says so.
+    let count = fs::File::open(file)?.read_at(&mut mode, MODE)?;
+    Ok(count == mode.len() && mode.contains(&2))
 }

@@ -4,7 +4,7 @@ use super::scratch::Scratch;
 use super::{DATABASE, NAME};
 use crate::error::{Error, Result};
 use crate::header::Header;
-use crate::librpm::{Access, TransactionSet, leave_shared_root};
+use crate::librpm::{Access, DBPATH, TransactionSet, leave_shared_root, replace_headers};
 use cambium_model::{Nevra, Observer};
 use std::path::Path;
 
@@ -52,10 +52,11 @@ fn run(directory: &Path, update: &Update<'_>, observer: &dyn Observer) -> Result
     add.sort_by(|a, b| a.nevra().cmp(b.nevra()));
     let mut packages = Vec::with_capacity(add.len());
     for header in add {
-        packages.push(header.metadata().ok_or_else(|| Error::Rpmdb {
+        let metadata = header.metadata().ok_or_else(|| Error::Rpmdb {
             path: directory.to_owned(),
             problem: format!("the header of {} is not a package's", header.nevra()),
-        })?);
+        })?;
+        packages.push(metadata);
     }
     let scratch = Scratch::take(directory)?;
     let result = {
@@ -105,8 +106,18 @@ fn transaction(
             path: directory.to_owned(),
         })?);
     }
-    if packages.is_empty() && remove.is_empty() {
-        return Ok(());
+    set.change(packages, &remove, update.time).map_err(failed)?;
+    let mut stamped = Vec::with_capacity(update.add.len());
+    for added in &update.add {
+        for (offset, blob) in set.headers(Some((NAME, &added.nevra().name))) {
+            let header = Header::from_rpmdb(&blob)?;
+            if header.nevra() == added.nevra() {
+                stamped.extend(header.installed_at(update.time).map(|blob| (offset, blob)));
+            }
+        }
     }
-    set.change(packages, &remove, update.time).map_err(failed)
+    // The set closes the database, and with it writes what its log still holds.
+    drop(set);
+    stamped.sort_by_key(|(offset, _)| *offset);
+    replace_headers(&root.join(&DBPATH[1..]).join(DATABASE), &stamped).map_err(failed)
 }

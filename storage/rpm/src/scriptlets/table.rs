@@ -9,12 +9,7 @@ pub(super) enum Rule {
     /// Nothing, for this reason.
     Ignore(&'static str),
     /// Another script, for this reason.
-    Replace {
-        interpreter: &'static str,
-        body: &'static str,
-        #[expect(dead_code, reason = "documents the row; shown by the test that lists them")]
-        reason: &'static str,
-    },
+    Replace { interpreter: &'static str, body: &'static str, reason: &'static str },
 }
 
 const NO_STATE: &str = "it repairs an installed system in place, and a tree is always new";
