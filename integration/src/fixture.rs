@@ -1,0 +1,180 @@
+//! The fixture OS: real RPMs made of this machine's programs, base commits and repositories.
+//!
+//! Owns what there is and where; everything is made once, kept below `target/fixture`, and shared
+//! read-only by all tests. A test that wants to change a repository copies it. No network.
+
+pub mod base;
+pub mod cache;
+pub mod compose;
+pub mod layers;
+pub mod machine;
+pub mod package;
+pub mod programs;
+pub mod repository;
+
+use crate::run::{ostree, run};
+use anyhow::{Context, Result};
+use base::{Edition, Flavour};
+use cache::{Key, made};
+use machine::Machine;
+use package::Spec;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The ref that the base is published under.
+pub const REF: &str = "fixture/x86_64/base";
+
+/// A base OS in two editions.
+pub struct Base {
+    directory: PathBuf,
+}
+
+impl Base {
+    /// The OS of this flavour, made if it is not there.
+    ///
+    /// # Errors
+    /// When this machine lacks a program that it is made of.
+    pub fn get(flavour: Flavour) -> Result<Self> {
+        let machine = Machine::detect()?;
+        let below = cache::directory()?;
+        let name = match flavour {
+            Flavour::Tiny => "tiny",
+            Flavour::Full => "full",
+        };
+        // Whoever upgrades the machine's packages gets a new fixture: dpkg and rpm rewrite these.
+        let database = match machine {
+            Machine::Dpkg => "/var/lib/dpkg/status",
+            Machine::Rpm => "/etc/os-release",
+        };
+        let mut key = Key::default().with(name).with_file(Path::new(database))?;
+        if flavour == Flavour::Full {
+            for program in [programs::cambium()?, programs::cambiumd()?] {
+                key = key.with_file(&program)?;
+            }
+        }
+        let directory =
+            made(&below, name, &key, |directory| make_base(machine, flavour, directory))?;
+        Ok(Self { directory })
+    }
+
+    /// The ostree repository with both editions, of mode bare.
+    #[must_use]
+    pub fn repository(&self) -> PathBuf {
+        self.directory.join("repo")
+    }
+
+    /// An edition's commit.
+    ///
+    /// # Errors
+    /// When the fixture is damaged.
+    pub fn commit(&self, edition: Edition) -> Result<String> {
+        let path = self.directory.join(format!("commit-{}", edition.version()));
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    /// An edition's packages as an rpm-md repository, to compose from.
+    #[must_use]
+    pub fn packages(&self, edition: Edition) -> PathBuf {
+        self.directory.join(format!("rpms-{}", edition.version()))
+    }
+}
+
+fn make_base(machine: Machine, flavour: Flavour, directory: &Path) -> Result<()> {
+    let repository = directory.join("repo");
+    run(ostree(&repository, "init").arg("--mode=bare"))?;
+    let mut from_machine = base::from_machine(machine, flavour)?;
+    if flavour == Flavour::Full {
+        programs::add_package(machine, &mut from_machine, directory)?;
+    }
+    for edition in [Edition::First, Edition::Second] {
+        let mut specs = base::synthetic::packages(flavour, edition);
+        specs.extend_from_slice(&from_machine);
+        let rpms = directory.join(format!("rpms-{}", edition.version()));
+        let packages = repository::make(&rpms, &specs)?;
+        let tree = compose::Tree {
+            packages: &packages,
+            refspec: REF,
+            version: edition.version(),
+            repository: &repository,
+        };
+        let checksum = compose::compose(&tree, directory)?;
+        fs::write(directory.join(format!("commit-{}", edition.version())), checksum.trim())?;
+    }
+    Ok(())
+}
+
+/// The repositories of packages to layer.
+pub struct Layers {
+    directory: PathBuf,
+}
+
+impl Layers {
+    /// All of them, made if they are not there.
+    ///
+    /// # Errors
+    /// When createrepo_c, gpg or rpmsign fail.
+    pub fn get() -> Result<Self> {
+        let key = Key::default().with("layers");
+        let directory = made(&cache::directory()?, "layers", &key, make_layers)?;
+        Ok(Self { directory })
+    }
+
+    /// Packages to install, and some that do not.
+    #[must_use]
+    pub fn main(&self) -> PathBuf {
+        self.directory.join("main")
+    }
+
+    /// Newer ones.
+    #[must_use]
+    pub fn updates(&self) -> PathBuf {
+        self.directory.join("updates")
+    }
+
+    /// Signed ones, and some that are not, or not well.
+    #[must_use]
+    pub fn signed(&self) -> PathBuf {
+        self.directory.join("signed")
+    }
+
+    /// The key that signed them.
+    #[must_use]
+    pub fn key(&self) -> PathBuf {
+        self.directory.join("RPM-GPG-KEY-fixture")
+    }
+}
+
+fn make_layers(directory: &Path) -> Result<()> {
+    let main = directory.join("main");
+    let named = |name: &str| main.join(format!("{name}-1-1.noarch.rpm"));
+    repository::make(&main, &layers::packages())?;
+    repository::flip(&named("damaged-flipped"))?;
+    repository::cut(&named("damaged-cut"))?;
+    fs::remove_file(named("damaged-gone")).context("cannot remove an RPM")?;
+    repository::make(&directory.join("updates"), &layers::updates())?;
+    make_signed(directory, &layers::signed())
+}
+
+/// Signs before the metadata is made: the metadata's checksums are of what is served.
+fn make_signed(directory: &Path, specs: &[Spec]) -> Result<()> {
+    let signed = directory.join("signed");
+    fs::create_dir(&signed).context("cannot make a repository")?;
+    let ours = repository::Signer::new(&directory.join("gpg"), "fixture")?;
+    let theirs = repository::Signer::new(&directory.join("gpg-other"), "stranger")?;
+    for spec in specs {
+        let file = spec.build(&signed)?;
+        match spec.name.as_str() {
+            "signed-not" => {}
+            "signed-by-another" => theirs.sign(&file)?,
+            // The payload no longer matches the digest in the signed header.
+            "signed-damaged" => {
+                ours.sign(&file)?;
+                repository::flip(&file)?;
+            }
+            _ => ours.sign(&file)?,
+        }
+    }
+    repository::index(&signed)?;
+    fs::write(directory.join("RPM-GPG-KEY-fixture"), ours.public_key()?)
+        .context("cannot write the key")
+}

@@ -1,0 +1,112 @@
+//! `cargo xtask install DESTDIR`: what a distribution's package would hold, at its places.
+//!
+//! The places are those of DESIGN.md, "Names and places". Nothing is enabled or started: that is
+//! the packaging's decision (systemd/90-cambium.preset says what we suggest).
+
+use crate::shell::{self, command, output, step, target, workspace};
+use crate::tasks::{self, Profile};
+use anyhow::{Context, Result};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+/// Sources below the workspace, where each goes, and with which mode.
+const FILES: &[(&str, &str, u32)] = &[
+    ("systemd/cambiumd.service", "usr/lib/systemd/system/cambiumd.service", 0o644),
+    ("systemd/cambiumd.socket", "usr/lib/systemd/system/cambiumd.socket", 0o644),
+    ("systemd/90-cambium.preset", "usr/lib/systemd/system-preset/90-cambium.preset", 0o644),
+    ("systemd/cambium.sysusers", "usr/lib/sysusers.d/cambium.conf", 0o644),
+    ("systemd/cambium.tmpfiles", "usr/lib/tmpfiles.d/cambium.conf", 0o644),
+    ("systemd/config.toml", "usr/share/doc/cambium/config.toml", 0o644),
+    ("README.md", "usr/share/doc/cambium/README.md", 0o644),
+    ("LICENSE-MIT", "usr/share/licenses/cambium/LICENSE-MIT", 0o644),
+    ("LICENSE-APACHE", "usr/share/licenses/cambium/LICENSE-APACHE", 0o644),
+];
+
+/// Shells, and where each looks for a completion of `cambium`.
+const COMPLETIONS: &[(&str, &str)] = &[
+    ("bash", "usr/share/bash-completion/completions/cambium"),
+    ("zsh", "usr/share/zsh/site-functions/_cambium"),
+    ("fish", "usr/share/fish/vendor_completions.d/cambium.fish"),
+];
+
+/// Installs a release build below `destination`.
+pub(crate) fn run(destination: &Path) -> Result<()> {
+    let destination = std::path::absolute(destination).context("not a path")?;
+    tasks::build(Profile::Release)?;
+    step("Install");
+    let built = target().join("release");
+    put(&built.join("cambium"), &destination, "usr/bin/cambium", 0o755)?;
+    put(&built.join("cambiumd"), &destination, "usr/libexec/cambium/cambiumd", 0o755)?;
+    for (source, place, mode) in FILES {
+        put(&workspace().join(source), &destination, place, *mode)?;
+    }
+    let cambium = built.join("cambium");
+    let cambium = cambium.to_string_lossy();
+    for (shell, place) in COMPLETIONS {
+        let text = output(&mut command(&cambium, &["completions", shell]))?;
+        write(&destination.join(place), text.as_bytes())?;
+    }
+    let manuals = destination.join("usr/share/man/man1");
+    fs::create_dir_all(&manuals).with_context(|| format!("cannot make {}", manuals.display()))?;
+    let manuals = manuals.to_string_lossy();
+    shell::run(&mut command(&cambium, &["manual", &manuals]))?;
+    link(&destination, "usr/bin/rpm-ostree", "cambium")?;
+    println!("installed below {}", destination.display());
+    Ok(())
+}
+
+fn put(source: &Path, destination: &Path, place: &str, mode: u32) -> Result<()> {
+    let bytes = fs::read(source).with_context(|| format!("cannot read {}", source.display()))?;
+    let path = destination.join(place);
+    write(&path, &bytes)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode))
+        .with_context(|| format!("cannot set the mode of {}", path.display()))?;
+    println!("  /{place}");
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot make {}", directory.display()))?;
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A link is replaced, so that installing twice is installing once.
+fn link(destination: &Path, place: &str, to: &str) -> Result<()> {
+    let path = destination.join(place);
+    if path.is_symlink() {
+        fs::remove_file(&path).with_context(|| format!("cannot replace {}", path.display()))?;
+    }
+    symlink(to, &path).with_context(|| format!("cannot link {}", path.display()))?;
+    println!("  /{place} -> {to}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_exists() {
+        for (source, place, _) in FILES {
+            assert!(workspace().join(source).is_file(), "{source}, for /{place}");
+        }
+    }
+
+    #[test]
+    fn files_get_their_place_and_mode_and_may_be_installed_twice() {
+        let root = std::env::temp_dir().join(format!("cambium-install-{}", std::process::id()));
+        fs::create_dir_all(&root).unwrap();
+        let source = root.join("source");
+        fs::write(&source, "x").unwrap();
+        for _ in 0..2 {
+            put(&source, &root, "usr/bin/tool", 0o755).unwrap();
+            link(&root, "usr/bin/other", "tool").unwrap();
+        }
+        let installed = root.join("usr/bin/other");
+        assert_eq!(fs::metadata(installed).unwrap().permissions().mode() & 0o777, 0o755);
+        fs::remove_dir_all(&root).unwrap();
+    }
+}
