@@ -434,7 +434,7 @@ pub(crate) fn replace_headers(file: &Path, headers: &[(u32, Vec<u8>)]) -> Result
     unsafe {
         let mut result = (sqlite.open)(path.as_ptr(), &raw mut database, 2, ptr::null());
         let mut statement = ptr::null_mut();
-        let mut execute = |result: c_int, text: &CStr| match result {
+        let execute = |result: c_int, text: &CStr| match result {
             0 => (sqlite.execute)(database, text.as_ptr(), None, ptr::null_mut(), ptr::null_mut()),
             failed => failed,
         };

@@ -166,7 +166,9 @@ mod tests {
 
     fn graph(count: usize, pairs: &[(usize, usize)]) -> Vec<BTreeSet<usize>> {
         let mut edges = vec![BTreeSet::new(); count];
-        pairs.iter().for_each(|(from, to)| drop(edges[*from].insert(*to)));
+        pairs.iter().for_each(|(from, to)| {
+            edges[*from].insert(*to);
+        });
         edges
     }
 

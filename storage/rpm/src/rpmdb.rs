@@ -122,15 +122,22 @@ impl Rpmdb {
     /// # Errors
     /// As for [`Rpmdb::list`].
     pub fn find_owner(&self, path: &str) -> Result<Vec<Header>> {
-        // The index holds last components; librpm compares whole paths only against its own file
-        // system, so that is done here.
-        let base = path.rsplit('/').next().unwrap_or(path);
-        let mut found = self.read(|set| {
-            set.headers(Some((BASENAMES, base))).into_iter().map(|(_, bytes)| bytes).collect()
-        })?;
+        let merged_path = merged(path);
+        let plain = merged_path.strip_prefix("/usr").unwrap_or(&merged_path);
+        let mut found = Vec::new();
+        // librpm looks a path up by its last component and where its directory is on the machine;
+        // what it finds is held against the path below.
+        for spelling in [&*merged_path, plain, &format!("/usr{merged_path}")] {
+            let query = Some((BASENAMES, spelling));
+            found.extend(
+                self.read(|set| set.headers(query).into_iter().map(|(_, bytes)| bytes).collect())?,
+            );
+        }
+        found.sort_by(|a, b| a.nevra().cmp(b.nevra()));
+        found.dedup_by(|a, b| a.nevra() == b.nevra());
         let mut owners = Vec::new();
-        for header in found.drain(..) {
-            if header.files()?.iter().any(|file| merged(&file.path) == merged(path)) {
+        for header in found {
+            if header.files()?.iter().any(|file| merged(&file.path) == merged_path) {
                 owners.push(header);
             }
         }

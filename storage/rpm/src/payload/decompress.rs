@@ -13,16 +13,19 @@ const XZ_MEMORY: u64 = 192 << 20;
 /// The window of a zstd payload as a power of two; `zstd --ultra -22` uses 27.
 const ZSTD_WINDOW: u32 = 27;
 
-/// A decompressor over `reader` by its name in PAYLOADCOMPRESSOR (`None` means gzip).
+/// A decompressor over `reader` by its name in PAYLOADCOMPRESSOR. Where there is none, rpm means
+/// gzip, which for rpm is also what is not compressed at all.
 ///
 /// # Errors
 /// For a name that is not known and for libraries that do not start.
 pub(super) fn decompressor<'a>(
     name: Option<&[u8]>,
-    reader: impl BufRead + 'a,
+    mut reader: impl BufRead + 'a,
 ) -> io::Result<Box<dyn Read + 'a>> {
     Ok(match name.unwrap_or(b"gzip") {
-        b"gzip" => Box::new(MultiGzDecoder::new(reader)),
+        b"gzip" if reader.fill_buf()?.starts_with(&[0x1f, 0x8b]) => {
+            Box::new(MultiGzDecoder::new(reader))
+        }
         b"xz" => {
             let stream = Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)?;
             Box::new(XzDecoder::new_stream(reader, stream))
@@ -36,7 +39,7 @@ pub(super) fn decompressor<'a>(
             decoder.window_log_max(ZSTD_WINDOW)?;
             Box::new(decoder)
         }
-        b"none" | b"identity" => Box::new(reader),
+        b"gzip" | b"none" | b"identity" => Box::new(reader),
         other => {
             let name = String::from_utf8_lossy(other);
             let text = format!("its compressor {name:?} is not supported");
