@@ -1,5 +1,7 @@
 //! A log that is cut, torn, flipped or killed at every place: never a panic, never a silent loss.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
 use cambium_model::{Change, CleanupScope, Initiator, Options, Phase, Request, TransactionId};
 use cambium_txlog::{Log, Opened, Verification};
 use std::fs;
