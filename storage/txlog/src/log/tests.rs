@@ -229,3 +229,32 @@ fn the_head_names_the_last_record() {
     let frame = log.state().store.read(3).unwrap();
     assert_eq!(verified(&log).head, RecordHash::of(&frame));
 }
+
+/// Every variant of what a record may hold, as version 1 wrote it: `tests/data/v1.jsonl`.
+const VERSION_1: &str = include_str!("../../tests/data/v1.jsonl");
+
+/// The frames of version 1 in hex, byte for byte: `tests/data/v1.frames`.
+const VERSION_1_FRAMES: &str = include_str!("../../tests/data/v1.frames");
+
+#[test]
+fn records_of_version_1_are_read_from_checked_in_files() {
+    let exported = verify_export(VERSION_1.as_bytes()).unwrap();
+    let mut chain = Chain::after(Head::EMPTY);
+    let mut index = Index::default();
+    for line in VERSION_1_FRAMES.lines() {
+        let digits = line.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        let frame: Vec<u8> = digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+        let (number, decoded) = chain.follow(&frame).unwrap();
+        assert!(matches!(decoded, Decoded::Known(_)), "record {number} is not understood");
+        index.take(number, &decoded);
+    }
+    assert_eq!(exported, Verification::Intact(chain.verified()));
+    assert_eq!(index.transactions(), 9);
+    assert_eq!(index.notes().len(), 3);
+    let unfinished: Vec<_> =
+        index.unfinished().map(|(id, track)| (id.as_str(), track.phase)).collect();
+    assert_eq!(
+        unfinished,
+        [("5", Phase::Swapping), ("6", Phase::Queued), ("7", Phase::Queued), ("8", Phase::Queued)]
+    );
+}
