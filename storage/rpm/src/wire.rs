@@ -225,7 +225,7 @@ fn check_region(
         return Err(Malformed::Region("lies outside the data"));
     }
     let covered = be32(bytes, trailer + 8).wrapping_neg() as usize;
-    if covered % ENTRY != 0 || covered / ENTRY > count {
+    if !covered.is_multiple_of(ENTRY) || covered / ENTRY > count {
         return Err(Malformed::Region("covers entries that are not there"));
     }
     if let Region::Whole(expected) = region {

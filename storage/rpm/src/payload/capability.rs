@@ -78,7 +78,9 @@ pub(super) fn xattrs(package: &str, file: &FileInfo) -> Result<Vec<(String, Vec<
         .collect();
     match value {
         Some(value) if value.is_empty() => {}
-        Some(value) if digits.len() % 2 == 0 => xattrs.push(("security.ima".to_owned(), value)),
+        Some(value) if digits.len().is_multiple_of(2) => {
+            xattrs.push(("security.ima".to_owned(), value))
+        }
         _ => {
             return Err(Error::PayloadMismatch {
                 package: package.to_owned(),

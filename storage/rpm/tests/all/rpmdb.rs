@@ -35,12 +35,6 @@ fn list(directory: &Path) -> Vec<String> {
     packages.iter().map(|package| package.nevra.to_string()).collect()
 }
 
-fn rpm(arguments: &[&str]) -> String {
-    let output = Command::new("rpm").args(arguments).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    text.into_owned()
-}
-
 fn names(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
@@ -82,14 +76,50 @@ fn the_systems_rpm_reads_the_result_even_where_it_may_not_write() {
         let path = root.path().join(path);
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
     }
-    let root = root.path().to_str().unwrap();
-    let dbpath = ["--root", root, "--dbpath", "/usr/share/rpm"];
-    assert_eq!(rpm(&[&dbpath[..], &["-qa"]].concat()), "a-1-1.noarch\n");
-    let verified = rpm(&[&dbpath[..], &["-V", "--nomtime", "a"]].concat());
+    let rpm = |arguments: &str| {
+        // In a mount namespace of its own, where the database is read-only as on a booted host.
+        let script = format!(
+            "mount --bind $0 $0 && mount -o remount,bind,ro $0 && exec rpm --root $1 \
+             --dbpath /usr/share/rpm {arguments}"
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &script]).arg(&directory).arg(root.path());
+        let output = command.output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    assert_eq!(rpm("-qa"), "a-1-1.noarch\n");
+    let verified = rpm("-V --nomtime a");
     assert!(verified.starts_with("S.5......    /usr/share/shared"), "{verified}");
     assert!(!verified.contains("/usr/bin/a"), "{verified}");
-    assert_eq!(rpm(&[&dbpath[..], &["-qf", "/usr/bin/a"]].concat()), "a-1-1.noarch\n");
+    assert_eq!(rpm("-qf /usr/bin/a"), "a-1-1.noarch\n");
     assert_eq!(names(&directory), ["rpmdb.sqlite"], "reading leaves nothing behind");
+}
+
+/// Debian's configuration puts the database below HOME; a user's may say anything.
+#[test]
+fn the_machines_configuration_does_not_matter() {
+    let home = TempDir::new().unwrap();
+    let macros = "%_dbpath /nonexistent\n%_db_backend ndb\n%_pkgverify_level all\n\
+                  %_install_langs de\n%_excludedocs 1\n%_netsharedpath /usr\n\
+                  %_rpmlock_path /nonexistent/lock\n%_transaction_color 0\n";
+    std::fs::write(home.path().join(".rpmmacros"), macros).unwrap();
+    let directory = made(&[package("a", "1")]);
+    let expected = std::fs::read(directory.path().join("rpmdb.sqlite")).unwrap();
+    let copy = TempDir::new().unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "rpmdb::a_database_is_made_where_the_environment_says"]);
+    command.env("HOME", home.path()).env("CAMBIUM_TEST_RPMDB", copy.path());
+    assert!(command.output().unwrap().status.success());
+    assert!(std::fs::read(copy.path().join("rpmdb.sqlite")).unwrap() == expected);
+}
+
+/// The other half of the test above; alone it makes a database that is read back.
+#[test]
+fn a_database_is_made_where_the_environment_says() {
+    let own = TempDir::new().unwrap();
+    let place = std::env::var_os("CAMBIUM_TEST_RPMDB").unwrap_or_else(|| own.path().into());
+    create(Path::new(&place), &change(&[package("a", "1")], &[]), &Unobserved).unwrap();
+    assert_eq!(list(Path::new(&place)), ["a-1-1.noarch"]);
 }
 
 #[test]
