@@ -112,7 +112,7 @@ pub fn render_origin(origin: &Origin, previous: Option<&str>) -> Result<String> 
 pub(crate) fn load(text: &str) -> Result<glib::KeyFile> {
     let file = glib::KeyFile::new();
     if !text.trim().is_empty() {
-        file.load_from_data(text, glib::KeyFileFlags::KEEP_COMMENTS)
+        file.load_from_data(text, glib::KeyFileFlags::NONE)
             .map_err(|error| damaged(error.message()))?;
     }
     Ok(file)

@@ -59,6 +59,27 @@ pub struct Remote {
     pub options: BTreeMap<String, String>,
 }
 
+/// Options of a remote that are shown: those of ostree.repo-config(5). libostree keeps remotes in
+/// several files and lists no keys.
+const REMOTE_OPTIONS: &[&str] = &[
+    "branches",
+    "collection-id",
+    "contenturl",
+    "custom-backend",
+    "gpg-verify",
+    "gpg-verify-summary",
+    "gpgkeypath",
+    "http2",
+    "metalink",
+    "proxy",
+    "sign-verify",
+    "tls-ca-path",
+    "tls-client-cert-path",
+    "tls-client-key-path",
+    "tls-permissive",
+    "unconfigured-state",
+];
+
 /// Room on the file systems that a deployment needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
@@ -165,19 +186,19 @@ impl Sysroot {
     /// When one cannot be read.
     pub fn remotes(&self) -> Result<Vec<Remote>> {
         let repo = self.repo()?;
-        let config = repo.raw().config();
         let read = |name: glib::GString| {
             let url = repo
                 .raw()
                 .remote_get_url(&name)
                 .map_err(failed("read the URL of the remote", &name))?;
-            let group = format!("remote \"{name}\"");
             let mut options = BTreeMap::new();
-            if let Ok(keys) = config.keys(&group) {
-                for key in keys.iter().filter(|key| key.as_str() != "url") {
-                    if let Ok(value) = config.string(&group, key) {
-                        options.insert(key.to_string(), value.to_string());
-                    }
+            for key in REMOTE_OPTIONS {
+                let value = repo
+                    .raw()
+                    .remote_option(&name, key, None)
+                    .map_err(failed("read the options of the remote", &name))?;
+                if let Some(value) = value {
+                    options.insert((*key).to_owned(), value.to_string());
                 }
             }
             Ok(Remote { name: name.to_string(), url: url.to_string(), options })

@@ -107,8 +107,20 @@ impl Pull {
         if !self.subpaths.is_empty() {
             options.insert("subdirs", self.subpaths.as_slice().to_variant());
         }
-        if let PullSource::Url { remote: Some(remote), .. } = &self.source {
-            options.insert("override-remote-name", remote.as_str());
+        if let PullSource::Url { remote, .. } = &self.source {
+            // A URL has no keys. Said explicitly, since libostree would ask the configuration of
+            // the remote whose name is lent, which need not exist.
+            for (key, value) in [
+                ("gpg-verify", false),
+                ("gpg-verify-summary", false),
+                ("disable-sign-verify", true),
+                ("disable-sign-verify-summary", true),
+            ] {
+                options.insert(key, value);
+            }
+            if let Some(remote) = remote {
+                options.insert("override-remote-name", remote.as_str());
+            }
         }
         options.end()
     }
@@ -202,7 +214,7 @@ fn step(progress: &ostree::AsyncProgress) -> Option<Progress> {
         let item = format!("Receiving metadata objects: {metadata}/(estimating) {rate}/s {bytes}");
         (metadata, 0, item)
     } else {
-        let percent = if requested == 0 { 0 } else { fetched * 100 / requested };
+        let percent = (fetched * 100).checked_div(requested).unwrap_or(0);
         let item =
             format!("Receiving objects; {percent}% ({fetched}/{requested}) {rate}/s {bytes}");
         (fetched, requested, item)
