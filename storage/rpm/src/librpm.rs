@@ -438,6 +438,8 @@ pub(crate) fn replace_headers(file: &Path, headers: &[(u32, Vec<u8>)]) -> Result
             0 => (sqlite.execute)(database, text.as_ptr(), None, ptr::null_mut(), ptr::null_mut()),
             failed => failed,
         };
+        // The file is a private copy, durable only once it is written to the repository.
+        result = execute(result, c"PRAGMA synchronous = OFF");
         result = execute(result, c"BEGIN");
         if result == 0 {
             result =
