@@ -1,0 +1,7 @@
+//! The binary: everything is in the library, so that tests reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cambium::run(std::env::args_os().collect())
+}
