@@ -36,7 +36,7 @@ impl<'r> Spares<'r> {
     }
 
     /// Makes one for `commit`, unless it is there: patched from another spare where there is one,
-    /// else checked out. Slow: run in the background.
+    /// else checked out. Slow: run in the background, one at a time.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -94,13 +94,15 @@ impl<'r> Spares<'r> {
         Ok(found)
     }
 
-    /// Removes every spare but those of `keep`, and what was left unfinished. Returns the names
-    /// of what went.
+    /// Removes every spare but those of `keep`. One that is being made stays; what a killed
+    /// process left of one goes with recovery. Returns the names of what went.
     ///
     /// # Errors
     /// When something cannot be removed.
     pub fn retain(&self, keep: &[Checksum]) -> Result<Vec<String>> {
-        self.remove_where(|name| !keep.iter().any(|commit| commit.as_str() == name))
+        self.remove_where(|name| {
+            !name.starts_with(UNFINISHED) && !keep.iter().any(|commit| commit.as_str() == name)
+        })
     }
 
     /// Removes what was left unfinished. Nobody else may be making one.

@@ -221,3 +221,37 @@ fn step(progress: &ostree::AsyncProgress) -> Option<Progress> {
     };
     Some(Progress::Step { done, total, unit: ProgressUnit::Items, item })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(counts: &[(&str, u32)], expected: Option<&str>) {
+        let progress = ostree::AsyncProgress::new();
+        counts.iter().for_each(|(key, count)| progress.set_uint(key, *count));
+        progress.set_uint64("bytes-transferred", 2_000_000);
+        let item = step(&progress).map(|step| match step {
+            Progress::Step { item, .. } => item,
+            other => format!("{other:?}"),
+        });
+        // GLib puts a space that does not break between number and unit.
+        assert_eq!(item.map(|item| item.replace('\u{a0}', " ")).as_deref(), expected);
+    }
+
+    #[test]
+    fn the_lines_are_those_that_clients_match() {
+        check(&[("outstanding-fetches", 0)], None);
+        check(
+            &[("outstanding-fetches", 1), ("scanning", 1), ("metadata-fetched", 7)],
+            Some("Receiving metadata objects: 7/(estimating) 0 bytes/s 2.0 MB"),
+        );
+        check(
+            &[("outstanding-fetches", 1), ("fetched", 1), ("requested", 4)],
+            Some("Receiving objects; 25% (1/4) 0 bytes/s 2.0 MB"),
+        );
+        check(
+            &[("outstanding-fetches", 1), ("fetched-delta-parts", 1), ("total-delta-parts", 2)],
+            Some("Receiving delta parts: 1/2 0 bytes/s 2.0 MB/0 bytes"),
+        );
+    }
+}

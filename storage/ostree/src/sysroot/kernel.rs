@@ -38,29 +38,40 @@ impl Repo {
         if let Some(kernel) = self.legacy_kernel(commit)? {
             return Ok(Some(kernel));
         }
-        let Some(Node::Directory(_)) = self.lookup(commit, MODULES)? else { return Ok(None) };
-        for version in self.list(commit, MODULES)?.into_keys() {
-            let at = format!("{MODULES}/{version}");
-            if !matches!(self.lookup(commit, &format!("{at}/vmlinuz"))?, Some(Node::File(_))) {
-                continue;
-            }
-            if self.lookup(commit, &format!("{at}/dtb"))?.is_some() {
-                let what = format!("{at}/dtb of commit {} is not supported", commit.short());
-                return Err(Error::Precondition { what });
-            }
-            let mut hash = Sha256::new();
-            let mut boot_bytes = 0;
-            for names in PARTS {
-                for name in names {
-                    let path = format!("{at}/{name}");
-                    if let Some(Node::File(file)) = self.lookup(commit, &path)? {
-                        boot_bytes += self.feed(&file, &mut hash)?;
-                        break;
-                    }
+        let Some(version) = self.kernel_version(commit)? else { return Ok(None) };
+        let at = format!("{MODULES}/{version}");
+        if self.lookup(commit, &format!("{at}/dtb"))?.is_some() {
+            let what = format!("{at}/dtb of commit {} is not supported", commit.short());
+            return Err(Error::Precondition { what });
+        }
+        let mut hash = Sha256::new();
+        let mut boot_bytes = 0;
+        for names in PARTS {
+            for name in names {
+                let path = format!("{at}/{name}");
+                if let Some(Node::File(file)) = self.lookup(commit, &path)? {
+                    boot_bytes += self.feed(&file, &mut hash)?;
+                    break;
                 }
             }
-            let boot_checksum = crate::object::Id(hash.finish()).to_string();
-            return Ok(Some(Kernel { version, boot_checksum, boot_bytes }));
+        }
+        let boot_checksum = crate::object::Id(hash.finish()).to_string();
+        Ok(Some(Kernel { version, boot_checksum, boot_bytes }))
+    }
+
+    /// Whether a commit has a kernel. Unlike [`Self::kernel`] this reads no file.
+    pub(super) fn can_boot(&self, commit: &Checksum) -> Result<bool> {
+        let legacy = matches!(self.lookup(commit, LEGACY)?, Some(Node::Directory(_)));
+        Ok(legacy || self.kernel_version(commit)?.is_some())
+    }
+
+    fn kernel_version(&self, commit: &Checksum) -> Result<Option<String>> {
+        let Some(Node::Directory(_)) = self.lookup(commit, MODULES)? else { return Ok(None) };
+        for version in self.list(commit, MODULES)?.into_keys() {
+            let path = format!("{MODULES}/{version}/vmlinuz");
+            if matches!(self.lookup(commit, &path)?, Some(Node::File(_))) {
+                return Ok(Some(version));
+            }
         }
         Ok(None)
     }

@@ -57,7 +57,7 @@ impl Sysroot {
             Some(arguments) => arguments.clone(),
             None => merge.as_ref().map(state::kernel_arguments).unwrap_or_default(),
         };
-        if repo.kernel(&request.commit)?.is_none() {
+        if !repo.can_boot(&request.commit)? {
             let what = format!("The commit {} has no kernel", request.commit.short());
             return Err(Error::Precondition { what });
         }

@@ -19,7 +19,8 @@ pub enum Finalization {
     Locked,
 }
 
-/// How many deployments stay behind the new one, besides the booted one and pinned ones.
+/// How many deployments stay behind the new one, besides the booted one and pinned ones. The merge
+/// deployment is the first of them, and stays even where the number is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Deployments to go back to.
@@ -133,22 +134,27 @@ impl Sysroot {
     /// The deployments that stay behind the new one, in their order.
     fn kept(&self, swap: &Swap) -> Vec<ostree::Deployment> {
         let stateroot = swap.prepared.id.stateroot.as_str();
-        let mut rollbacks = 0;
-        let keep = |deployment: &ostree::Deployment| {
+        let all = self.inner.deployments();
+        let is_merge = |deployment: &ostree::Deployment| {
+            swap.merge.as_ref().is_some_and(|id| is(deployment, id))
+        };
+        // What the new one grew from is the first to go back to, wherever it stands.
+        let mut left = swap.retention.rollbacks;
+        if all.iter().any(is_merge) {
+            left = left.saturating_sub(1);
+        }
+        let mut keep = |deployment: &ostree::Deployment| {
             if is(deployment, &swap.prepared.id) {
                 return false;
             }
-            let merged = swap.merge.as_ref().is_some_and(|id| is(deployment, id));
-            if deployment.osname() != stateroot || deployment.is_pinned() {
+            if deployment.osname() != stateroot || deployment.is_pinned() || is_merge(deployment) {
                 return true;
             }
-            if rollbacks < swap.retention.rollbacks && (merged || swap.merge.is_none()) {
-                rollbacks += 1;
-                return true;
-            }
-            false
+            let stays = left > 0;
+            left = left.saturating_sub(1);
+            stays
         };
-        self.inner.deployments().into_iter().filter(keep).collect()
+        all.iter().filter(|deployment| keep(deployment)).cloned().collect()
     }
 
     /// Writes the boot entries for these deployments. Directories and objects stay for

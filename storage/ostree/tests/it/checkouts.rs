@@ -49,11 +49,11 @@ fn a_patched_spare_is_a_fresh_checkout() {
     let (one, two) = (varied(&repo, "one"), varied(&repo, "two"));
     let spares = Spares::of(&repo);
     spares.prepare(&one, &Unobserved).unwrap();
-    assert_eq!(spares.list().unwrap(), [one.clone()]);
+    assert_eq!(spares.list().unwrap(), vec![one.clone()]);
     for (to, name) in [(&two, "a"), (&one, "b")] {
         // The spare is patched to another commit and takes its name.
         spares.prepare(to, &Unobserved).unwrap();
-        assert_eq!(spares.list().unwrap(), [to.clone()]);
+        assert_eq!(spares.list().unwrap(), vec![to.clone()]);
         let fresh = dir.path().join(name);
         repo.checkout(to, &fresh, &Unobserved).unwrap();
         let spare = repo.path().join("extensions/cambium/spare").join(to.as_str());

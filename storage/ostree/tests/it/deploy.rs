@@ -172,7 +172,7 @@ fn rollback_and_undeploy_change_the_order_and_pins_hold() {
     assert_eq!(host.sysroot().cleanup(rollback).unwrap(), 0);
     host.sysroot().pin(&second, Pinned::No).unwrap();
     assert_eq!(host.sysroot().cleanup(rollback).unwrap(), 1);
-    assert_eq!(order(), [first.clone()]);
+    assert_eq!(order(), vec![first.clone()]);
     let refused =
         |error: cambium_ostree::Error| assert_eq!(error.kind(), FailureKind::Precondition);
     refused(host.sysroot().rollback().unwrap_err());
@@ -193,6 +193,29 @@ fn only_what_is_retained_stays_and_serials_are_not_reused() {
         host.sysroot().state().unwrap().deployments.into_iter().map(|d| d.id).collect();
     assert_eq!(ids, [again, second]);
     assert!(!host.sysroot().deployment_path(&first).exists());
+}
+
+#[test]
+fn more_is_retained_where_more_is_asked_for() {
+    let host = Host::new();
+    let sysroot = host.sysroot();
+    let deploy = |commit, merge: Option<&DeploymentId>, rollbacks| {
+        let prepared = sysroot.prepare(&host.request(commit, merge), &Unobserved).unwrap();
+        let id = prepared.id.clone();
+        let retention = cambium_ostree::Retention { rollbacks };
+        sysroot.swap(&cambium_ostree::Swap { retention, ..swap(prepared, merge) }).unwrap();
+        id
+    };
+    let first = deploy(&host.first, None, 1);
+    let second = deploy(&host.second, Some(&first), 1);
+    // Made from the older one, which therefore stays before the newer one would.
+    let third = deploy(&host.second, Some(&first), 2);
+    let order = || -> Vec<DeploymentId> {
+        host.sysroot().state().unwrap().deployments.into_iter().map(|d| d.id).collect()
+    };
+    assert_eq!(order(), vec![third.clone(), second, first.clone()]);
+    let fourth = deploy(&host.second, Some(&first), 1);
+    assert_eq!(order(), vec![fourth, first]);
 }
 
 #[test]
@@ -288,7 +311,7 @@ fn remotes_are_added_and_listed() {
     let options = [("gpg-verify".to_owned(), "false".to_owned())].into();
     let remote = Remote { name: "r".into(), url: "https://example.com/repo".into(), options };
     host.sysroot().add_remote(&remote).unwrap();
-    assert_eq!(host.sysroot().remotes().unwrap(), [remote.clone()]);
+    assert_eq!(host.sysroot().remotes().unwrap(), vec![remote.clone()]);
     assert!(host.sysroot().add_remote(&remote).is_err());
     let listed = ostree(&host.path().join("ostree/repo"), "remote list");
     // In a sysroot's own /etc, where the command does not look unless it is the running system's.

@@ -112,3 +112,37 @@ fn work_that_does_not_fit_is_refused_before_it_starts() {
 fn a_repository_that_is_not_there_is_an_error() {
     assert!(Repo::open("/nowhere/at/all").is_err());
 }
+
+/// Set for the test process that runs on a small file system of its own.
+const SMALL: &str = "CAMBIUM_TEST_SMALL";
+
+#[test]
+fn a_full_disk_is_said_to_be_full_and_the_refs_stay() {
+    let Some(place) = std::env::var_os(SMALL) else {
+        let dir = tempfile::tempdir().unwrap();
+        let script = "mount -t tmpfs -o size=4m tmpfs \"$1\" && exec \"$2\" --exact \"$3\"";
+        let status = std::process::Command::new("unshare")
+            .args(["-m", "sh", "-c", script, "sh"])
+            .args([dir.path(), &std::env::current_exe().unwrap()])
+            .arg("repos::a_full_disk_is_said_to_be_full_and_the_refs_stay")
+            .env(SMALL, dir.path())
+            .status()
+            .unwrap();
+        assert!(status.success());
+        return;
+    };
+    let repo = Repo::create(std::path::Path::new(&place).join("repo"), RepoMode::Bare).unwrap();
+    let kept = commit(&repo, "kept", None, "1", &[("f", "f")]);
+    let attributes = crate::fixture::root(0o644);
+    let transaction = repo.transaction().unwrap();
+    // One by our own writer, one by libostree's.
+    for size in [8 << 20, 900 << 10] {
+        let fill = |byte: u8| repo.write_reader(&attributes, &mut vec![byte; size].as_slice());
+        let error = (0..32).find_map(|byte| fill(byte).err()).unwrap();
+        assert_eq!(error.kind(), FailureKind::NoSpace, "{error}: {error:?}");
+    }
+    drop(transaction);
+    assert_eq!(repo.resolve_ref("kept").unwrap(), Some(kept));
+    repo.prune().unwrap();
+    commit(&repo, "more", None, "1", &[("g", "g")]);
+}
