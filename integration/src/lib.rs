@@ -5,4 +5,5 @@
 //! reach it, through its binaries and sockets.
 
 pub mod fixture;
+pub mod harness;
 pub mod run;

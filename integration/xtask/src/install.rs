@@ -3,7 +3,7 @@
 //! The places are those of DESIGN.md, "Names and places". Nothing is enabled or started: that is
 //! the packaging's decision (systemd/90-cambium.preset says what we suggest).
 
-use crate::shell::{self, command, output, step, target, workspace};
+use crate::shell::{self, command, step, target, workspace};
 use crate::tasks::{self, Profile};
 use anyhow::{Context, Result};
 use std::fs;
@@ -23,11 +23,12 @@ const FILES: &[(&str, &str, u32)] = &[
     ("LICENSE-APACHE", "usr/share/licenses/cambium/LICENSE-APACHE", 0o644),
 ];
 
-/// Shells, and where each looks for a completion of `cambium`.
-const COMPLETIONS: &[(&str, &str)] = &[
-    ("bash", "usr/share/bash-completion/completions/cambium"),
-    ("zsh", "usr/share/zsh/site-functions/_cambium"),
-    ("fish", "usr/share/fish/vendor_completions.d/cambium.fish"),
+/// What `cambium generate-docs` makes, and where each belongs.
+const DOCUMENTS: &[(&str, &str)] = &[
+    ("man1", "usr/share/man/man1"),
+    ("completions/cambium.bash", "usr/share/bash-completion/completions/cambium"),
+    ("completions/_cambium", "usr/share/zsh/site-functions/_cambium"),
+    ("completions/cambium.fish", "usr/share/fish/vendor_completions.d/cambium.fish"),
 ];
 
 /// Installs a release build below `destination`.
@@ -41,16 +42,12 @@ pub(crate) fn run(destination: &Path) -> Result<()> {
     for (source, place, mode) in FILES {
         put(&workspace().join(source), &destination, place, *mode)?;
     }
-    let cambium = built.join("cambium");
-    let cambium = cambium.to_string_lossy();
-    for (shell, place) in COMPLETIONS {
-        let text = output(&mut command(&cambium, &["completions", shell]))?;
-        write(&destination.join(place), text.as_bytes())?;
+    let documents = target().join("documents");
+    let (cambium, made) = (built.join("cambium"), documents.to_string_lossy().into_owned());
+    shell::run(&mut command(&cambium.to_string_lossy(), &["generate-docs", &made]))?;
+    for (from, place) in DOCUMENTS {
+        copy(&documents.join(from), &destination, place)?;
     }
-    let manuals = destination.join("usr/share/man/man1");
-    fs::create_dir_all(&manuals).with_context(|| format!("cannot make {}", manuals.display()))?;
-    let manuals = manuals.to_string_lossy();
-    shell::run(&mut command(&cambium, &["manual", &manuals]))?;
     link(&destination, "usr/bin/rpm-ostree", "cambium")?;
     println!("installed below {}", destination.display());
     Ok(())
@@ -63,6 +60,19 @@ fn put(source: &Path, destination: &Path, place: &str, mode: u32) -> Result<()> 
     fs::set_permissions(&path, fs::Permissions::from_mode(mode))
         .with_context(|| format!("cannot set the mode of {}", path.display()))?;
     println!("  /{place}");
+    Ok(())
+}
+
+/// A file, or the files of a directory.
+fn copy(source: &Path, destination: &Path, place: &str) -> Result<()> {
+    if !source.is_dir() {
+        return put(source, destination, place, 0o644);
+    }
+    for entry in fs::read_dir(source).with_context(|| format!("no {}", source.display()))? {
+        let name = entry?.file_name();
+        let place = format!("{place}/{}", name.to_string_lossy());
+        put(&source.join(&name), destination, &place, 0o644)?;
+    }
     Ok(())
 }
 

@@ -1,0 +1,18 @@
+//! Throw-away hosts with a `cambiumd` each, and what is asked of them.
+//!
+//! `Host` is a sysroot in a temporary directory with a daemon on it; `Vm` boots a deployment by
+//! its own systemd. `oracle` and `traces` look at the result without a line of code of ours.
+
+pub mod answer;
+pub mod daemon;
+pub mod host;
+pub mod oracle;
+pub mod server;
+pub mod traces;
+pub mod vm;
+
+pub use answer::Answer;
+pub use daemon::Daemon;
+pub use host::{Host, Start};
+pub use traces::Traces;
+pub use vm::Vm;
