@@ -4,6 +4,7 @@
 #include <libdnf/dnf-advisory.h>
 #include <libdnf/dnf-advisorypkg.h>
 #include <libdnf/hy-goal.h>
+#include <libdnf/hy-nevra.h>
 #include <libdnf/hy-package.h>
 #include <libdnf/hy-packageset.h>
 #include <libdnf/hy-query.h>

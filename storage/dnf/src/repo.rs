@@ -1,0 +1,162 @@
+//! A repository's configuration: the keys of a `.repo` file that Cambium knows.
+//!
+//! Keys and defaults are those of dnf.conf(5). `skip_if_unavailable` is read but a dead repository
+//! never stops work that does not need it, whatever it says.
+
+mod file;
+mod vars;
+
+use crate::{Config, Error, Result};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// One repository, variables already replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepoConfig {
+    /// Its id: letters, digits and `-_.:`.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// URLs of mirrors with the same content; a path is a `file://` URL.
+    pub baseurl: Vec<String>,
+    /// URL of a list of mirrors.
+    pub mirrorlist: Option<String>,
+    /// URL of a metalink, which also holds repomd.xml's checksum.
+    pub metalink: Option<String>,
+    /// `enabled=`
+    pub enabled: bool,
+    /// Whether packages must be signed: the importer's to check.
+    pub gpgcheck: bool,
+    /// Whether repomd.xml must be signed.
+    pub repo_gpgcheck: bool,
+    /// Keys for both, as URLs.
+    pub gpgkey: Vec<String>,
+    /// Lower wins; 99 where not said.
+    pub priority: i32,
+    /// Lower wins among equal priorities; 1000 where not said.
+    pub cost: i32,
+    /// Patterns of packages that are not used.
+    pub excludepkgs: Vec<String>,
+    /// Patterns of the only packages that are used; empty for all.
+    pub includepkgs: Vec<String>,
+    /// Seconds until metadata is asked for again; `None` for never.
+    pub metadata_expire: Option<u64>,
+    /// URL of a proxy; empty for none even where the environment says one.
+    pub proxy: Option<String>,
+    /// `user:password` of the proxy.
+    pub proxy_auth: Option<String>,
+    /// `user:password` of the server.
+    pub auth: Option<String>,
+    /// Whether the server's certificate is checked.
+    pub sslverify: bool,
+    /// CA certificates to check it with.
+    pub sslcacert: Option<PathBuf>,
+    /// Our certificate.
+    pub sslclientcert: Option<PathBuf>,
+    /// Its key.
+    pub sslclientkey: Option<PathBuf>,
+    /// `skip_if_unavailable=`
+    pub skip_if_unavailable: bool,
+}
+
+impl RepoConfig {
+    /// An enabled repository with dnf's defaults.
+    #[must_use]
+    pub fn new(id: impl Into<String>, baseurl: impl Into<String>) -> Self {
+        let id = id.into();
+        Self {
+            name: id.clone(),
+            id,
+            baseurl: Some(baseurl.into()).filter(|url| !url.is_empty()).into_iter().collect(),
+            mirrorlist: None,
+            metalink: None,
+            enabled: true,
+            gpgcheck: false,
+            repo_gpgcheck: false,
+            gpgkey: Vec::new(),
+            priority: 99,
+            cost: 1000,
+            excludepkgs: Vec::new(),
+            includepkgs: Vec::new(),
+            metadata_expire: Some(48 * 60 * 60),
+            proxy: None,
+            proxy_auth: None,
+            auth: None,
+            sslverify: true,
+            sslcacert: None,
+            sslclientcert: None,
+            sslclientkey: None,
+            skip_if_unavailable: false,
+        }
+    }
+
+    /// The directory of a repository on this machine, which is used in place.
+    pub(crate) fn local_dir(&self) -> Option<&Path> {
+        let [url] = self.baseurl.as_slice() else { return None };
+        let local = self.mirrorlist.is_none() && self.metalink.is_none();
+        let path = url.strip_prefix("file://").unwrap_or(url);
+        (local && path.starts_with('/')).then(|| Path::new(path))
+    }
+}
+
+/// The repositories that a call would use: configured, enabled, variables replaced, by id.
+pub fn repositories(config: &Config) -> Result<Vec<RepoConfig>> {
+    let vars = vars::load(config)?;
+    let mut repos = BTreeMap::new();
+    for dir in &config.repos_dirs {
+        let mut files: Vec<PathBuf> = match std::fs::read_dir(dir) {
+            Ok(entries) => entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect::<Result<_, _>>()
+                .map_err(Error::io("read", dir))?,
+            // A host without such a directory has no repositories in it.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(Error::io("read", dir)(error)),
+        };
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "repo"));
+        files.sort();
+        for path in files {
+            let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+            for repo in file::parse(&text, &vars).map_err(|what| wrong(&path, what))? {
+                repos.insert(repo.id.clone(), repo);
+            }
+        }
+    }
+    for repo in &config.repos {
+        let mut repo = repo.clone();
+        for url in repo.baseurl.iter_mut().chain(&mut repo.mirrorlist).chain(&mut repo.metalink) {
+            *url = vars::replace(url, &vars);
+        }
+        repos.insert(repo.id.clone(), repo);
+    }
+    let used: Vec<RepoConfig> = match &config.enabled_repos {
+        None => repos.into_values().filter(|repo| repo.enabled).collect(),
+        Some(ids) => ids
+            .iter()
+            .map(|id| repos.remove(id).ok_or_else(|| Error::UnknownRepo(id.clone())))
+            .collect::<Result<_>>()?,
+    };
+    for repo in &used {
+        check(repo).map_err(|what| wrong(Path::new(&repo.id), what))?;
+    }
+    Ok(used)
+}
+
+fn wrong(path: &Path, what: String) -> Error {
+    Error::RepoConfig { path: path.to_owned(), what }
+}
+
+/// An id becomes the name of cache files, so it may hold nothing that leads elsewhere.
+fn check(repo: &RepoConfig) -> Result<(), String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+    if repo.id.is_empty() || repo.id.starts_with('.') || !repo.id.chars().all(allowed) {
+        return Err(format!("'{}' is no repository id", repo.id));
+    }
+    if repo.baseurl.is_empty() && repo.mirrorlist.is_none() && repo.metalink.is_none() {
+        return Err("no baseurl, mirrorlist or metalink".to_owned());
+    }
+    if repo.repo_gpgcheck && repo.gpgkey.is_empty() {
+        return Err("repo_gpgcheck=1 without a gpgkey".to_owned());
+    }
+    Ok(())
+}
