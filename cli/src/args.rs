@@ -47,6 +47,7 @@ pub struct Cli {
 
 /// Options that every verb takes, before or after it.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Options of every verb")]
 pub struct Global {
     /// Avoid printing most informational messages
     #[arg(short, long, global = true)]

@@ -16,8 +16,9 @@ mod status;
 mod transaction;
 
 use crate::Exit;
+use crate::args::change::Order;
 use crate::args::db::DbVerb;
-use crate::args::{Cli, ExVerb, Global, Verb};
+use crate::args::{self, Cli, ExVerb, Global, Verb};
 use crate::connection::Daemon;
 use crate::invocation::Invocation;
 use crate::output::Output;
@@ -44,11 +45,11 @@ pub fn run(invocation: &Invocation, cli: Cli) -> Result<Exit> {
         output.text(&crate::render::version::yaml(invocation.program))?;
         return Ok(Exit::Success);
     }
-    match verb {
-        Verb::GenerateDocs(args) => return generate_docs::run(&args),
-        Verb::Compose(args) => return Err(compose::exec(&args.args)),
-        _ => {}
-    }
+    let task = match Task::read(verb)? {
+        Task::GenerateDocs(args) => return generate_docs::run(&args),
+        Task::Compose(args) => return Err(compose::exec(&args)),
+        task => task,
+    };
     // One thread: the daemon does the work, and starting threads would be a good part of the time
     // that `status` takes.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -58,7 +59,7 @@ pub fn run(invocation: &Invocation, cli: Cli) -> Result<Exit> {
     runtime.block_on(async {
         let daemon = Daemon::connect(&global).await?;
         let session = Session { invocation, global, output, daemon };
-        let result = dispatch(&session, verb).await;
+        let result = dispatch(&session, task).await;
         let closed = session.daemon.close().await;
         let exit = result?;
         closed?;
@@ -66,32 +67,68 @@ pub fn run(invocation: &Invocation, cli: Cli) -> Result<Exit> {
     })
 }
 
-async fn dispatch(session: &Session<'_>, verb: Verb) -> Result<Exit> {
-    match verb {
-        Verb::Status(args) => status::run(session, &args).await,
-        Verb::Install(args) => change::run(session, args.order()?).await,
-        Verb::Uninstall(args) => change::run(session, args.order()?).await,
-        Verb::Upgrade(args) => change::run(session, args.order()).await,
-        Verb::Deploy(args) => change::run(session, args.order()?).await,
-        Verb::Rebase(args) => rebase::run(session, &args).await,
-        Verb::Rollback(args) => change::run(session, args.order()).await,
-        Verb::Kargs(args) => kargs::run(session, &args).await,
-        Verb::Cleanup(args) => change::run(session, args.order()?).await,
-        Verb::RefreshMd(args) => change::run(session, args.order()).await,
-        Verb::Cancel(args) => cancel::run(session, &args).await,
-        Verb::Db(args) => match args.verb {
-            DbVerb::Diff(args) => db::diff(session, &args).await,
-            DbVerb::List(args) => db::list(session, &args).await,
-            DbVerb::Version(args) => db::version(session, &args).await,
-        },
-        Verb::History(args) => history::run(session, &args).await,
-        Verb::Ex(args) => match args.verb {
-            ExVerb::History(args) => history::run(session, &args).await,
-        },
-        Verb::Search(args) => search::run(session, &args).await,
-        Verb::Reload(_) => reload::run(session).await,
-        Verb::Compose(args) => Err(compose::exec(&args.args)),
-        Verb::GenerateDocs(args) => generate_docs::run(&args),
+/// What is to be done. What the arguments alone can be refused for is refused before the daemon is
+/// asked for anything.
+enum Task {
+    Change(Order),
+    Rebase(args::rebase::RebaseArgs),
+    Kargs(args::kargs::KargsArgs),
+    Status(args::status::StatusArgs),
+    Cancel(args::cancel::CancelArgs),
+    Db(DbVerb),
+    History(args::history::HistoryArgs),
+    Search(args::search::SearchArgs),
+    Reload,
+    Compose(Vec<std::ffi::OsString>),
+    GenerateDocs(args::generate_docs::GenerateDocsArgs),
+}
+
+impl Task {
+    fn read(verb: Verb) -> Result<Self> {
+        Ok(match verb {
+            Verb::Install(args) => Self::Change(args.order()?),
+            Verb::Uninstall(args) => Self::Change(args.order()?),
+            Verb::Upgrade(args) => Self::Change(args.order()),
+            Verb::Deploy(args) => Self::Change(args.order()?),
+            Verb::Rollback(args) => Self::Change(args.order()),
+            Verb::Cleanup(args) => Self::Change(args.order()?),
+            Verb::RefreshMd(args) => Self::Change(args.order()),
+            Verb::Kargs(args) => match args.order()? {
+                Some(order) => Self::Change(order),
+                None => Self::Kargs(args),
+            },
+            Verb::Rebase(args) if args.needs_current() => Self::Rebase(args),
+            Verb::Rebase(args) => Self::Change(args.order(None)?),
+            Verb::Status(args) => Self::Status(args),
+            Verb::Cancel(args) => Self::Cancel(args),
+            Verb::Db(args) => Self::Db(args.verb),
+            Verb::History(args) => Self::History(args),
+            Verb::Ex(args) => match args.verb {
+                ExVerb::History(args) => Self::History(args),
+            },
+            Verb::Search(args) => Self::Search(args),
+            Verb::Reload(_) => Self::Reload,
+            Verb::Compose(args) => Self::Compose(args.args),
+            Verb::GenerateDocs(args) => Self::GenerateDocs(args),
+        })
+    }
+}
+
+async fn dispatch(session: &Session<'_>, task: Task) -> Result<Exit> {
+    match task {
+        Task::Change(order) => change::run(session, order).await,
+        Task::Rebase(args) => rebase::run(session, &args).await,
+        Task::Kargs(args) => kargs::run(session, &args).await,
+        Task::Status(args) => status::run(session, &args).await,
+        Task::Cancel(args) => cancel::run(session, &args).await,
+        Task::Db(DbVerb::Diff(args)) => db::diff(session, &args).await,
+        Task::Db(DbVerb::List(args)) => db::list(session, &args).await,
+        Task::Db(DbVerb::Version(args)) => db::version(session, &args).await,
+        Task::History(args) => history::run(session, &args).await,
+        Task::Search(args) => search::run(session, &args).await,
+        Task::Reload => reload::run(session).await,
+        Task::Compose(args) => Err(compose::exec(&args)),
+        Task::GenerateDocs(args) => generate_docs::run(&args),
     }
 }
 

@@ -1,6 +1,6 @@
-//! `kargs`: print or edit.
+//! `kargs` without an edit: print. An edit is a change like others.
 
-use super::{Session, change};
+use super::Session;
 use crate::Exit;
 use crate::args::kargs::KargsArgs;
 use crate::output::Shape;
@@ -9,9 +9,6 @@ use cambium_model::{Failure, FailureKind};
 use serde_json::json;
 
 pub(super) async fn run(session: &Session<'_>, args: &KargsArgs) -> Result<Exit> {
-    if let Some(order) = args.order()? {
-        return change::run(session, order).await;
-    }
     let state = session.host().await?.state;
     let index = usize::try_from(args.deploy_index.unwrap_or(0))?;
     let stateroot = args.change.stateroot.as_ref();
