@@ -1,3 +1,25 @@
-//! Placeholder.
+//! Roots, assembled: packages and base commits become trees, and trees become commits.
+//!
+//! Owns: what no engine can know alone, since it takes several: the import of RPMs as commits
+//! ([`import()`]), layered commits ([`assemble()`]), composed ones ([`compose`]). Deliberately absent:
+//! actors, transactions and their log, what boots (cambium-ostree), which packages (cambium-dnf).
 
+pub mod assemble;
 pub mod compose;
+mod error;
+#[cfg(test)]
+mod fixture;
+mod host;
+pub mod import;
+mod paths;
+mod state;
+
+pub use assemble::{
+    Accounts, Assembled, Assembly, Checkout, Extension, Layer, Stats, Step, assemble,
+    remove_leftovers,
+};
+pub use error::{Error, FileConflict, Result};
+pub use host::{AssembleTarget, Error as HostError, Host, HostConfig};
+pub use import::{ImportedPackage, Rpm, SignaturePolicy, find_import, import, load_import};
+pub use paths::tree_path;
+pub use state::{StateInputs, state_sha512};
