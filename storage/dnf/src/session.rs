@@ -46,7 +46,17 @@ pub(crate) fn open(
         let doing = what.to_owned();
         move |message| Error::Library { doing, message }
     };
-    let mut sack = Sack::new(&config.solv_dir, arch(&config.basearch), &config.installed_root)
+    // libsolv's caches keep which file names were looked up and not found, and would not look
+    // again when filelists are there: those have caches of their own.
+    let solv_dir = match wanted.filelists {
+        true => config.solv_dir.join("filelists"),
+        false => config.solv_dir.clone(),
+    };
+    // libdnf itself makes only the last part of an absolute path.
+    let solv_dir = std::path::absolute(&solv_dir)
+        .and_then(|dir| std::fs::create_dir_all(&dir).map(|()| dir))
+        .map_err(Error::io("create", &config.solv_dir))?;
+    let mut sack = Sack::new(&solv_dir, arch(&config.basearch), &config.installed_root)
         .map_err(doing("cannot set libdnf up"))?;
     if scope == Scope::Everything && config.installed_root.join("usr/share/rpm").is_dir() {
         let what = format!("cannot read the packages of {}", config.installed_root.display());

@@ -91,6 +91,8 @@ pub const LRE_GPGERROR: LrRc = 24;
 pub const LRE_BADGPG: LrRc = 25;
 /// The file is there already.
 pub const LRE_ALREADYDOWNLOADED: LrRc = 29;
+/// XML cannot be read.
+pub const LRE_XMLPARSER: LrRc = 34;
 /// A callback stopped the transfer.
 pub const LRE_CBINTERRUPTED: LrRc = 35;
 /// repomd.xml lacks what it must say.

@@ -215,11 +215,6 @@ impl<'s> Query<'s> {
         self.filter(c::HY_PKG_REPONAME, c::HY_EQ, id)
     }
 
-    /// Only packages whose name is this.
-    pub(crate) fn name(self, name: &str) -> Self {
-        self.filter(c::HY_PKG_NAME, c::HY_EQ, name)
-    }
-
     /// Only packages whose name holds this, in whatever case.
     pub(crate) fn name_holds(self, part: &str) -> Self {
         self.filter(c::HY_PKG_NAME, c::HY_SUBSTR | c::HY_ICASE, part)

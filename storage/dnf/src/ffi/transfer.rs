@@ -4,7 +4,7 @@ use super::{c_path, c_text, take, text};
 use crate::RepoConfig;
 use cambium_model::Observer;
 use libdnf_sys::librepo as lr;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_char, c_double, c_int, c_long, c_void};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -27,8 +27,10 @@ impl TransferError {
 
     /// Whether what came is not what was promised.
     pub(crate) fn is_damage(&self) -> bool {
-        matches!(self.code, lr::LRE_BADCHECKSUM | lr::LRE_REPOMD | lr::LRE_REPOMDXML)
-            || self.message.contains("hecksum")
+        matches!(
+            self.code,
+            lr::LRE_BADCHECKSUM | lr::LRE_REPOMD | lr::LRE_REPOMDXML | lr::LRE_XMLPARSER
+        ) || self.message.contains("hecksum")
             || self.message.contains("file size")
     }
 
@@ -66,6 +68,8 @@ struct Watch<'o> {
     step: &'o dyn Fn(u64),
     totals: &'o Cell<u64>,
     done: Cell<u64>,
+    /// Why the last mirror failed: librepo's own error says only that all have.
+    reason: RefCell<String>,
 }
 
 unsafe extern "C" fn on_progress(data: *mut c_void, _: c_double, now: c_double) -> c_int {
@@ -85,6 +89,17 @@ unsafe extern "C" fn on_progress(data: *mut c_void, _: c_double, now: c_double) 
         Ok(false) => lr::LR_CB_OK,
         _ => lr::LR_CB_ERROR,
     }
+}
+
+unsafe extern "C" fn on_mirror_failure(
+    data: *mut c_void,
+    message: *const c_char,
+    _: *const c_char,
+) -> c_int {
+    // SAFETY: `data` is the watch that `fetch` keeps until the transfer is over.
+    let watch = unsafe { &*data.cast::<Watch<'_>>() };
+    watch.reason.replace(text(message));
+    lr::LR_CB_OK
 }
 
 impl Handle {
@@ -202,7 +217,13 @@ impl Handle {
         self.text(lr::LRO_DESTDIR, &dir.to_string_lossy())?;
         self.list(lr::LRO_YUMDLIST, &[])?;
         let totals = Cell::new(0);
-        let watch = Watch { observer, step: &|_| {}, totals: &totals, done: Cell::new(0) };
+        let watch = Watch {
+            observer,
+            step: &|_| {},
+            totals: &totals,
+            done: Cell::new(0),
+            reason: RefCell::default(),
+        };
         let mut error = null_mut();
         // SAFETY: the watch outlives the call, after which the callback is unset.
         unsafe {
@@ -228,7 +249,13 @@ impl Handle {
         let totals = Cell::new(0);
         let watches: Vec<_> = files
             .iter()
-            .map(|_| Watch { observer, step, totals: &totals, done: Cell::new(0) })
+            .map(|_| Watch {
+                observer,
+                step,
+                totals: &totals,
+                done: Cell::new(0),
+                reason: RefCell::default(),
+            })
             .collect();
         let mut targets: Vec<*mut lr::LrPackageTarget> = Vec::new();
         let mut failed = Vec::new();
@@ -255,7 +282,7 @@ impl Handle {
                     Some(on_progress),
                     (&raw const *watch).cast_mut().cast(),
                     None,
-                    None,
+                    Some(on_mirror_failure),
                     &raw mut error,
                 );
                 if target.is_null() {
@@ -272,6 +299,10 @@ impl Handle {
                 let message = text((**target).err);
                 let there = message.is_empty() || message == "Already downloaded";
                 if !there {
+                    let message = match watches[at].reason.borrow().as_str() {
+                        "" => message,
+                        reason => format!("{message}; last error: {reason}"),
+                    };
                     failed.push((at, TransferError { code: 0, message }));
                 }
                 lr::lr_packagetarget_free(*target);
