@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .allowlist_function("rpm(ReadConfigFiles|PushMacro|PopMacro)")
         .allowlist_type("_hy_.*|DnfGoalActions|DnfSackSetupFlags|DnfSackLoadFlags|DnfError")
         .allowlist_type("Transaction|Queue|DnfAdvisoryKind")
-        .allowlist_var("RMIL_CMDLINE|HY_REASON_.*")
+        .allowlist_var("RMIL_CMDLINE|rpmCLIMacroContext|HY_REASON_.*")
         // GLib's types are those of the glib-sys family, so that one GObject is one type.
         .blocklist_type("_?(GObject|GObjectClass|GError|GPtrArray|GType|GTypeClass|GQuark)")
         .blocklist_type("_?(GTypeInstance|GData|GBytes|GKeyFile|GCancellable|GHashTable)")

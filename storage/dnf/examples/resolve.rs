@@ -25,7 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
     match answer {
         Resolution::Solved(solution) => {
-            println!("{seconds:.3} s, {} packages, {peak}", solution.packages.len());
+            let names: Vec<_> = solution.packages.iter().map(|p| p.nevra.to_string()).collect();
+            println!("{seconds:.3} s, {} packages, {peak}; {}", names.len(), names.join(" "));
         }
         Resolution::Problems(problems) => println!("{seconds:.3} s, {problems:?}, {peak}"),
     }

@@ -18,26 +18,35 @@ use std::ffi::{CStr, CString, c_char};
 use std::path::Path;
 use std::sync::Once;
 
-/// Prepares rpm's and librepo's globals once, and sets where the rpmdb is. The macro is set for
-/// each call, since rpm's users in this process may reset it.
+/// Prepares rpm's and librepo's globals once, and sets where the rpmdb is.
+///
+/// libsolv reads rpm's configuration anew when it first opens an rpmdb, and the `_dbpath` of that
+/// (on Debian below root's home) then hides ours. Only macros of the command line's context are
+/// put back by rpm after such a reading, so it stands there too. It is set again for each call,
+/// since other users of rpm in this process may reset it.
 pub(crate) fn prepare() {
     static ONCE: Once = Once::new();
-    // SAFETY: the caller holds the lock of the C libraries; null stands for the defaults.
+    // SAFETY: the caller holds the lock of the C libraries; null stands for the defaults, and
+    // the command line's context is a static of rpm's.
     ONCE.call_once(|| unsafe {
         libdnf_sys::librepo::lr_global_init();
         libdnf_sys::rpmReadConfigFiles(std::ptr::null(), std::ptr::null());
+        push_dbpath(libdnf_sys::rpmCLIMacroContext);
     });
-    // SAFETY: as above; a null context is the global one and the texts are copied.
+    // SAFETY: as above; a null context is the global one.
     unsafe {
         libdnf_sys::rpmPopMacro(std::ptr::null_mut(), c"_dbpath".as_ptr());
-        libdnf_sys::rpmPushMacro(
-            std::ptr::null_mut(),
-            c"_dbpath".as_ptr(),
-            std::ptr::null(),
-            c"/usr/share/rpm".as_ptr(),
-            libdnf_sys::RMIL_CMDLINE,
-        );
+        push_dbpath(std::ptr::null_mut());
     }
+}
+
+/// # Safety
+/// `context` is a macro context of rpm's, and the lock of the C libraries is held.
+unsafe fn push_dbpath(context: libdnf_sys::rpmMacroContext) {
+    let (name, path) = (c"_dbpath".as_ptr(), c"/usr/share/rpm".as_ptr());
+    let level = libdnf_sys::RMIL_CMDLINE;
+    // SAFETY: the texts are constants and copied.
+    unsafe { libdnf_sys::rpmPushMacro(context, name, std::ptr::null(), path, level) };
 }
 
 /// Text for C. What follows a NUL byte is cut off: no name, URL or path of ours may hold one.

@@ -56,7 +56,10 @@ pub(crate) fn open(
     let solv_dir = std::path::absolute(&solv_dir)
         .and_then(|dir| std::fs::create_dir_all(&dir).map(|()| dir))
         .map_err(Error::io("create", &config.solv_dir))?;
-    let mut sack = Sack::new(&solv_dir, arch(&config.basearch), &config.installed_root)
+    // rpm takes a relative root for none and finds no packages there, without a word.
+    let root = std::path::absolute(&config.installed_root)
+        .map_err(Error::io("find", &config.installed_root))?;
+    let mut sack = Sack::new(&solv_dir, arch(&config.basearch), &root)
         .map_err(doing("cannot set libdnf up"))?;
     if scope == Scope::Everything && config.installed_root.join("usr/share/rpm").is_dir() {
         let what = format!("cannot read the packages of {}", config.installed_root.display());
