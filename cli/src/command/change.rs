@@ -62,6 +62,9 @@ pub(super) async fn run(session: &Session<'_>, order: Order) -> Result<Exit> {
 
 /// Starts the transaction, watches it, and says what came of it.
 async fn carry(session: &Session<'_>, request: &Request, unchanged: Exit) -> Result<Exit> {
+    if let Change::Rebase { refspec, .. } = &request.change {
+        session.output.line(&format!("Rebasing to {refspec}"))?;
+    }
     let mut display = Display::new(&session.output, programs(session)?);
     let started = transaction::start(session, request).await?;
     if started.joined {
