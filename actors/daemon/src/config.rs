@@ -197,9 +197,9 @@ mod tests {
         for (section, table) in keys {
             assert!(example.contains(&format!("[{section}]")), "[{section}] is not documented");
             for key in table.as_table().unwrap().keys() {
-                let documented = example.lines().any(|line| {
-                    line.trim_start_matches("# ").starts_with(&format!("{key} ="))
-                });
+                let documented = example
+                    .lines()
+                    .any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} =")));
                 assert!(documented, "{section}.{key} is not documented");
             }
         }

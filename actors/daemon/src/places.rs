@@ -29,7 +29,11 @@ impl Places {
         Self {
             sysroot: serve.sysroot.clone(),
             state: pick(&serve.state_dir, &daemon.state_dir, default("/var/lib/cambium", "state")),
-            cache: pick(&serve.cache_dir, &daemon.cache_dir, default("/var/cache/cambium", "cache")),
+            cache: pick(
+                &serve.cache_dir,
+                &daemon.cache_dir,
+                default("/var/cache/cambium", "cache"),
+            ),
             socket: serve.socket.clone().unwrap_or_else(|| config.socket.path.clone()),
             metrics: serve.metrics.clone().unwrap_or_else(|| config.metrics.listen.clone()),
         }

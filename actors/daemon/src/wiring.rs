@@ -48,7 +48,8 @@ impl Actors {
             .name("actors".to_owned())
             .spawn(move || {
                 let system = actix::System::new();
-                let wired = system.block_on(async move { wire(&host, log, &workers, transactions) });
+                let wired =
+                    system.block_on(async move { wire(&host, log, &workers, transactions) });
                 if sender.send((wired, actix::System::current())).is_err() {
                     tracing::error!("nobody waits for the actors");
                     return;

@@ -44,9 +44,9 @@ pub struct RollBack {
     pub stateroot: Stateroot,
 }
 
-/// Drops deployments and leftovers.
+/// Drops deployments and leftovers; answers how many deployments went.
 #[derive(Debug, Message)]
-#[rtype(result = "Reply<Vec<DeploymentId>>")]
+#[rtype(result = "Reply<usize>")]
 pub struct CleanUp {
     /// The call.
     pub call: Call,

@@ -5,7 +5,7 @@ use crate::Reply;
 use actix::Message;
 use cambium_model::{
     Base, Checksum, FetchPolicy, Fetched, Freed, HostState, Imported, MetadataCache,
-    PlannedPackage, Recovered, Target,
+    PlannedPackage, Recovered, RepoStamp, Target,
 };
 use cambium_runtime::Call;
 use std::sync::Arc;
@@ -49,10 +49,10 @@ pub struct Fetch {
 pub struct Import {
     /// The call.
     pub call: Call,
-    /// The base whose users and policy apply.
-    pub base: Base,
     /// The packages, in the solution's order.
     pub packages: Vec<Fetched>,
+    /// The repositories that they came from.
+    pub repos: Vec<RepoStamp>,
 }
 
 /// Writes the refs that keep a commit and its packages from garbage collection until its

@@ -55,12 +55,14 @@ impl Handler<RollBack> for Bootloader {
 
     fn handle(&mut self, message: RollBack, context: &mut Self::Context) -> Self::Result {
         let RollBack { call, stateroot } = message;
-        guarded(&self.worker, context, &call, "roll back", || Ok(self.host.roll_back(&stateroot)?))
+        guarded(&self.worker, context, &call, "roll back", || {
+            Ok(self.host.roll_back(&stateroot)?)
+        })
     }
 }
 
 impl Handler<CleanUp> for Bootloader {
-    type Result = Reply<Vec<DeploymentId>>;
+    type Result = Reply<usize>;
 
     fn handle(&mut self, message: CleanUp, context: &mut Self::Context) -> Self::Result {
         let CleanUp { call, stateroot, scope } = message;

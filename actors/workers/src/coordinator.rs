@@ -44,7 +44,7 @@ pub struct Coordinator {
 /// Whether requests are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gate {
-    /// Not before recovery has run.
+    /// They are, but wait until recovery has run.
     Starting,
     Open,
     /// The daemon stops.
@@ -52,7 +52,7 @@ enum Gate {
 }
 
 impl Coordinator {
-    /// A coordinator that works through `ports`, closed until [`Resume`]. It rings `changes` when a
+    /// A coordinator that works through `ports`, whose transactions wait for [`Resume`]. It rings `changes` when a
     /// transaction starts and when one ends.
     #[must_use]
     pub fn new(ports: Ports, metrics: CoordinatorMetrics, changes: Changes) -> Self {
@@ -85,15 +85,8 @@ impl Coordinator {
     }
 
     fn admit(&self, start: &StartTransaction) -> Reply<()> {
-        match self.gate {
-            Gate::Open => {}
-            Gate::Starting => {
-                let what = "the daemon is still undoing what an earlier run left";
-                return Err(Failure::new(FailureKind::Busy, what).advise("Try again shortly."));
-            }
-            Gate::Draining => {
-                return Err(Failure::new(FailureKind::Busy, "the daemon is stopping"));
-            }
+        if self.gate == Gate::Draining {
+            return Err(Failure::new(FailureKind::Busy, "the daemon is stopping"));
         }
         if self.waiting.len() >= QUEUE {
             let what = format!("{QUEUE} transactions are waiting already");
@@ -112,7 +105,7 @@ impl Coordinator {
 
     /// Gives the next one its turn, where the turn is free.
     fn next(&mut self, context: &mut Context<Self>) {
-        if self.running.is_some() {
+        if self.running.is_some() || self.gate == Gate::Starting {
             return;
         }
         let Some(record) = self.waiting.pop_front() else {
@@ -161,10 +154,13 @@ impl Handler<Resume> for Coordinator {
 
     fn handle(&mut self, _: Resume, _: &mut Self::Context) -> Self::Result {
         let recovery = drive::recover(self.ports.clone());
-        Box::pin(recovery.into_actor(self).map(|result, coordinator, _| {
-            // The gate opens even where recovery failed: reads must work, and each transaction
-            // recovers again before it changes anything.
-            coordinator.gate = Gate::Open;
+        Box::pin(recovery.into_actor(self).map(|result, coordinator, context| {
+            // The gate opens even where recovery failed: what it could not undo harms no
+            // deployment, and the next start tries again.
+            if coordinator.gate == Gate::Starting {
+                coordinator.gate = Gate::Open;
+            }
+            coordinator.next(context);
             result
         }))
     }

@@ -12,8 +12,8 @@ use cambium_messages::txlog::{
 use cambium_model::{Failure, FailureKind, HostState};
 use cambium_runtime::{Call, Ping, Worker, guarded};
 use cambium_txlog::{
-    Cursor, DeploymentChange, DeploymentSummary, Entry, Log, NoteReason, Opened, Retention,
-    Verification,
+    Cursor, DeploymentChange, DeploymentSummary, Entry, Error as LogError, Log, NoteReason, Opened,
+    Retention, Verification,
 };
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,17 +56,23 @@ impl Txlog {
         context: &mut SyncContext<Self>,
         call: &Call,
         what: &'static str,
-        work: impl FnOnce(&mut OpenLog) -> Result<T, cambium_txlog::Error>,
+        work: impl FnOnce(&mut OpenLog) -> Result<T, LogError>,
     ) -> Reply<T> {
         guarded(&self.worker, context, call, what, || {
             let mut slot = self.lock();
             if slot.is_none() {
                 *slot = Some(open(&self.place)?);
             }
-            match slot.as_mut() {
-                Some(open) => Ok(work(open)?),
-                None => Err(Failure::new(FailureKind::Internal, "the log is not open")),
+            let Some(open) = slot.as_mut() else {
+                return Err(Failure::new(FailureKind::Internal, "the log is not open"));
+            };
+            let done = work(open);
+            let stopped = |e: &_| matches!(e, LogError::Stopped | LogError::Database { .. });
+            if done.as_ref().err().is_some_and(stopped) {
+                // After a failed write (a full disk) the log takes no more until it is read anew.
+                *slot = None;
             }
+            Ok(done?)
         })
     }
 
@@ -76,7 +82,7 @@ impl Txlog {
     }
 }
 
-fn open(place: &LogPlace) -> Result<OpenLog, cambium_txlog::Error> {
+fn open(place: &LogPlace) -> Result<OpenLog, LogError> {
     let retention = Retention { transactions: place.keep };
     Ok(match Log::open_with(&place.directory, retention)? {
         Opened::Intact(log) => OpenLog { log, unnoted: None },
@@ -185,7 +191,7 @@ impl Handler<ReadHistory> for Txlog {
             let entries = match (&only, &before) {
                 (Some(id), _) => match open.log.get(id) {
                     Ok(entry) => vec![entry],
-                    Err(cambium_txlog::Error::Unknown(_)) => Vec::new(),
+                    Err(LogError::Unknown(_)) => Vec::new(),
                     Err(error) => return Err(error),
                 },
                 (None, Some(id)) => open.log.history(limit, Cursor::Before(id))?,

@@ -12,11 +12,12 @@ mod staged;
 mod state;
 mod swap;
 
+pub use cambium_model::Finalization;
 pub use collect::UsedPackages;
 pub use edit::Pinned;
 pub use kernel::Kernel;
 pub use prepare::DeployRequest;
-pub use swap::{Finalization, Retention, Swap};
+pub use swap::{Retention, Swap};
 
 use crate::error::{Error, Result, failed, io};
 use crate::repo::Repo;

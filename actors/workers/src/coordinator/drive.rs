@@ -191,7 +191,7 @@ impl Driver {
                 self.enter(Phase::Swapping).await?;
                 let clean_up = bootloader::CleanUp { call, stateroot, scope };
                 let dropped = ask(&self.ports.clean_up, clean_up).await?;
-                let nothing = dropped.is_empty() && (scope.pending || scope.rollback);
+                let nothing = dropped == 0 && (scope.pending || scope.rollback);
                 let summary = if nothing { "Deployments unchanged." } else { "" };
                 Ok(succeeded(None, summary.to_owned()))
             }
@@ -287,7 +287,8 @@ impl Driver {
             return Ok(Assembly::Downloaded);
         }
         self.enter(Phase::Importing).await?;
-        let import = repo::Import { call: call.clone(), base: base.clone(), packages: fetched };
+        let repos = solution.repos.clone();
+        let import = repo::Import { call: call.clone(), packages: fetched, repos };
         let packages = ask(&self.ports.import, import).await?;
         self.enter(Phase::Assembling).await?;
         let start = if options.rebuild { AssemblyStart::Base } else { AssemblyStart::Extend };

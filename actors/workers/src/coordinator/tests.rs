@@ -77,7 +77,7 @@ answers! {
     };
     bootloader::Swap, DeploymentId, "swap" => id(LAYERED);
     bootloader::RollBack, DeploymentId, "roll-back" => id(BASE);
-    bootloader::CleanUp, Vec<DeploymentId>, "clean-up" => Vec::new();
+    bootloader::CleanUp, usize, "clean-up" => 0;
     txlog::Begin, (), "begin" => ();
     txlog::Finish, (), "finish" => ();
     txlog::NoteHost, (), "note-host" => ();

@@ -7,17 +7,7 @@
 use super::{Sysroot, id_of, is, staged};
 use crate::error::{Error, Result, failed, io};
 use crate::origin;
-use cambium_model::{DeploymentId, PreparedDeployment};
-
-/// When a staged deployment may be finalised.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Finalization {
-    /// At the next shutdown.
-    #[default]
-    AtShutdown,
-    /// Not before [`Sysroot::unlock_finalization`].
-    Locked,
-}
+use cambium_model::{DeploymentId, Finalization, PreparedDeployment};
 
 /// How many deployments stay behind the new one, besides the booted one and pinned ones. The merge
 /// deployment is the first of them, and stays even where the number is 0.

@@ -1,0 +1,81 @@
+//! The host as the workers act on it: one method for each of their messages.
+//!
+//! Owns: which engine is asked what, in which order, for one step of a transaction. Each step
+//! opens what it needs and keeps nothing but the last reading of the sysroot. Deliberately absent:
+//! the order of the steps (the coordinator's), how trees are assembled (`assemble`), actors.
+
+mod base;
+mod deploy;
+mod error;
+mod fetch;
+mod layer;
+mod packages;
+mod plan;
+mod reboot;
+mod repos;
+mod rpmdb;
+mod solve;
+mod tidy;
+
+pub use error::Error;
+pub use layer::AssembleTarget;
+
+use cambium_model::HostState;
+use cambium_ostree::{ChangeKey, Sysroot};
+use error::Result;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How a host is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostConfig {
+    /// The sysroot: `/` for the running system.
+    pub sysroot: PathBuf,
+    /// Where metadata and packages are cached.
+    pub cache: PathBuf,
+    /// What weak dependencies come to.
+    pub recommends: bool,
+    /// Whether layering is refused.
+    pub locked: bool,
+}
+
+/// A host. Shared by all workers; every method may be called from any thread.
+#[derive(Debug)]
+pub struct Host {
+    config: HostConfig,
+    seen: Mutex<Option<(ChangeKey, Arc<HostState>)>>,
+}
+
+impl Host {
+    /// The host that `config` names. Opens nothing.
+    #[must_use]
+    pub fn new(config: HostConfig) -> Self {
+        Self { config, seen: Mutex::new(None) }
+    }
+
+    /// The deployments and what surrounds them. As cheap as a few stat calls while nothing has
+    /// changed since the last call.
+    ///
+    /// # Errors
+    /// When the sysroot cannot be read. A damaged deployment is described, not an error.
+    pub fn state(&self) -> Result<Arc<HostState>> {
+        let key = Sysroot::change_key(&self.config.sysroot);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((seen_key, state)) = seen.as_ref()
+            && *seen_key == key
+        {
+            return Ok(state.clone());
+        }
+        let mut state = Sysroot::open(&self.config.sysroot)?.state()?;
+        state.metadata_timestamp = self.metadata_timestamp();
+        let state = Arc::new(state);
+        *seen = Some((key, state.clone()));
+        Ok(state)
+    }
+
+    /// Forgets the last reading, where what it does not depend on has changed (repository
+    /// metadata, free space).
+    fn forget_state(&self) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
