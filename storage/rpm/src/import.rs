@@ -61,7 +61,7 @@ impl ImportMetadata {
     }
 }
 
-/// An element of `rpmostree.rpmdb.pkglist` (`a(stsss)`).
+/// An element of `rpmostree.rpmdb.pkglist` (`a(sssss)`, the epoch as text).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PackageListEntry {
     /// Name.

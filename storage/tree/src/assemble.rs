@@ -28,6 +28,7 @@ pub use accounts::Accounts;
 pub use checkouts::{Checkout, remove_leftovers};
 pub use stats::{Stats, Step};
 
+pub(crate) use commit::read_package_list;
 pub(crate) use tmpfiles::PACKAGES as TMPFILES_OF_PACKAGES;
 
 use crate::{Error, Result};

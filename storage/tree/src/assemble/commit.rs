@@ -87,7 +87,7 @@ fn package_list(packages: &[PackageListEntry]) -> Variant {
 
 /// Reads `rpmostree.rpmdb.pkglist`; `None` where it is missing or of an unknown type. Lists with
 /// the epoch as a number (`a(stsss)`, in either byte order) exist too and are understood.
-pub(super) fn read_package_list(metadata: &Metadata) -> Option<Vec<Nevra>> {
+pub(crate) fn read_package_list(metadata: &Metadata) -> Option<Vec<Nevra>> {
     type Texts = Vec<(String, String, String, String, String)>;
     type Numbers = Vec<(String, u64, String, String, String)>;
     let list = metadata.get("rpmostree.rpmdb.pkglist")?;

@@ -3,16 +3,14 @@
 use super::Host;
 use super::base::RPMDB;
 use super::error::{Error, Result, io};
+use crate::assemble::read_package_list;
 use cambium_model::{
-    Changelogs, Checksum, Deployment, Evr, HostState, Nevra, PackageDiffs, Refspec, diff_packages,
+    Changelogs, Checksum, Deployment, HostState, Nevra, PackageDiffs, Refspec, diff_packages,
 };
-use cambium_ostree::{CopyPolicy, Metadata, Repo};
+use cambium_ostree::{CopyPolicy, Repo};
 use cambium_rpm::rpmdb::Rpmdb;
 use cambium_rpm::{Header, changelog_diff};
 use std::path::Path;
-
-/// The list of packages in a commit's metadata (surface §1.10): `a(stsss)`.
-const PACKAGE_LIST: &str = "rpmostree.rpmdb.pkglist";
 
 impl Host {
     /// The packages of a deployment (by index or id), commit or ref, by name; those of the
@@ -93,24 +91,12 @@ fn revision_commit(repo: &Repo, state: &HostState, revision: &str) -> Result<Che
 
 /// The packages of a commit: from its metadata, else from the rpmdb within.
 pub(super) fn packages_of(repo: &Repo, commit: &Checksum) -> Result<Vec<Nevra>> {
-    if let Some(listed) = listed(&repo.commit_info(commit)?.metadata) {
+    if let Some(listed) = read_package_list(&repo.commit_info(commit)?.metadata) {
         return Ok(listed);
     }
     with_rpmdb(repo, commit, |rpmdb| {
         Ok(rpmdb.list()?.into_iter().map(|package| package.nevra).collect())
     })
-}
-
-/// The list in a commit's metadata; `None` where there is none of the known form.
-fn listed(metadata: &Metadata) -> Option<Vec<Nevra>> {
-    type Entry = (String, u64, String, String, String);
-    let list: Vec<Entry> = metadata.get(PACKAGE_LIST)?.get()?;
-    let nevra = |(name, epoch, version, release, arch): Entry| {
-        // rpm-ostree on little-endian hosts wrote it either way round over the years.
-        let epoch = u32::try_from(epoch).or_else(|_| u32::try_from(epoch.swap_bytes())).ok()?;
-        Some(Nevra { name, evr: Evr { epoch, version, release }, arch })
-    };
-    list.into_iter().map(nevra).collect()
 }
 
 /// Runs `work` on a copy of the commit's rpmdb: librpm leaves files beside what it reads.
