@@ -105,17 +105,15 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 }
 
 /// Tells systemd that the daemon lives, as long as its workers do.
-fn watchdog(workers: Vec<Supervised>) -> impl Future<Output = ()> {
-    async move {
-        let Some(interval) = sd_notify::watchdog_enabled() else { return };
-        let mut ticks = tokio::time::interval(interval / 3);
-        loop {
-            ticks.tick().await;
-            match check(&workers).await {
-                Health::Alive => notify(&[NotifyState::Watchdog]),
-                Health::Stuck(worker) => {
-                    tracing::error!(worker = worker.as_str(), "a worker is stuck");
-                }
+async fn watchdog(workers: Vec<Supervised>) {
+    let Some(interval) = sd_notify::watchdog_enabled() else { return };
+    let mut ticks = tokio::time::interval(interval / 3);
+    loop {
+        ticks.tick().await;
+        match check(&workers).await {
+            Health::Alive => notify(&[NotifyState::Watchdog]),
+            Health::Stuck(worker) => {
+                tracing::error!(worker = worker.as_str(), "a worker is stuck");
             }
         }
     }

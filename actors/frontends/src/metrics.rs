@@ -1,15 +1,16 @@
-//! Metrics for Prometheus, in OpenMetrics text, on an endpoint of their own.
+//! Metrics for Prometheus, as OpenMetrics or its older text, on an endpoint of their own.
 //!
 //! Owns: the HTTP endpoint and the gauges of the host's state. Deliberately apart from the request
 //! path: a scrape reads counters and one cached state, and a stuck scrape disturbs nobody.
 
+mod classic;
 mod host;
 
 pub use host::HostMetrics;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -97,29 +98,32 @@ async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, metrics: Metrics) {
     }
 }
 
+/// The two forms of the same metrics.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 async fn respond(
     request: Request<hyper::body::Incoming>,
     metrics: Metrics,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (status, text) = match (request.method(), request.uri().path()) {
+    let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    let open = accepted.is_some_and(|accepted| accepted.contains("application/openmetrics-text"));
+    let (status, kind, text) = match (request.method(), request.uri().path()) {
         (&Method::GET, "/metrics") => {
             metrics.host.refresh().await;
             let mut text = String::new();
             match encode(&mut text, &metrics.registry) {
-                Ok(()) => (StatusCode::OK, text),
-                Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+                Ok(()) if open => (StatusCode::OK, OPEN_METRICS, text),
+                Ok(()) => (StatusCode::OK, CLASSIC, classic::from_open_metrics(&text)),
+                Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, CLASSIC, format!("{error}\n")),
             }
         }
-        (&Method::GET, "/") => (StatusCode::OK, "cambiumd: see /metrics\n".to_owned()),
-        (&Method::GET, _) => (StatusCode::NOT_FOUND, "see /metrics\n".to_owned()),
-        _ => (StatusCode::METHOD_NOT_ALLOWED, "GET only\n".to_owned()),
+        (&Method::GET, "/") => (StatusCode::OK, CLASSIC, "cambiumd: see /metrics\n".to_owned()),
+        (&Method::GET, _) => (StatusCode::NOT_FOUND, CLASSIC, "see /metrics\n".to_owned()),
+        _ => (StatusCode::METHOD_NOT_ALLOWED, CLASSIC, "GET only\n".to_owned()),
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let plain = "text/plain; charset=utf-8";
-    let is_metrics = status == StatusCode::OK && request.uri().path() == "/metrics";
-    let kind = HeaderValue::from_static(if is_metrics { kind } else { plain });
-    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     Ok(response)
 }
