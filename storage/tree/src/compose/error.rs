@@ -52,6 +52,69 @@ pub enum Error {
     #[error("cannot {action} {}", .path.display())]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
 
+    #[error("the tree has no unit '{unit}'")]
+    NoSuchUnit { unit: String },
+
+    #[error("the tree has no program '{name}'")]
+    NoProgram { name: &'static str },
+
+    #[error("the tree has more than one kernel: {versions}")]
+    SeveralKernels { versions: String },
+
+    #[error("{name} failed ({ended}): {output}")]
+    Program { name: String, ended: cambium_sandbox::Ended, output: String },
+
+    #[error(transparent)]
+    Sandbox(#[from] cambium_sandbox::Error),
+
+    #[error(transparent)]
+    Ostree(#[from] cambium_ostree::Error),
+
+    #[error(transparent)]
+    Dnf(#[from] cambium_dnf::Error),
+
+    #[error("{}", Failure::from(.0.clone()))]
+    Unsolvable(cambium_dnf::Problems),
+
+    #[error("{package} was not downloaded")]
+    NotFetched { package: cambium_model::Nevra },
+
+    #[error("repository '{repository}': the key {key} is no local file")]
+    Key { repository: String, key: String },
+
+    #[error(transparent)]
+    Tree(#[from] crate::Error),
+
+    #[error(transparent)]
+    Rpm(#[from] cambium_rpm::Error),
+
+    #[error("mutate-os-release: the tree has no /usr/lib/os-release")]
+    NoOsRelease,
+
+    #[error("add-commit-metadata: the value of '{key}' is no commit metadata")]
+    CommitMetadata { key: String },
+
+    #[error("automatic-version-prefix: '{prefix}' has no date format that is known")]
+    Version { prefix: String },
+
+    #[error("the compose needs a {what}")]
+    Incomplete { what: &'static str },
+
+    #[error("the tree is for {wanted} and cannot be composed on {here}")]
+    Foreign { wanted: String, here: String },
+
+    #[error(
+        "SELinux labels are not supported yet, and {}",
+        if *.asked { "the treefile asks for them" } else { "the tree has a policy" }
+    )]
+    Labels { asked: bool },
+
+    #[error("cannot write the treefile as JSON")]
+    Json { source: serde_json::Error },
+
+    #[error("{table}: {problem}")]
+    Accounts { table: &'static str, problem: String },
+
     #[error("the compose was cancelled")]
     Cancelled,
 }
@@ -60,6 +123,11 @@ impl Error {
     /// Failing to read `path`.
     pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
         Self::io("read", path, source)
+    }
+
+    /// A treefile that JSON cannot hold.
+    pub(crate) fn json(source: serde_json::Error) -> Self {
+        Self::Json { source }
     }
 
     /// Failing to do `action` to `path`.
@@ -77,6 +145,10 @@ impl Error {
             | Self::Treefile { .. }
             | Self::Variable { .. }
             | Self::Include { .. }
+            | Self::Json { .. }
+            | Self::CommitMetadata { .. }
+            | Self::Version { .. }
+            | Self::Incomplete { .. }
             | Self::IncludedTwice { .. } => FailureKind::InvalidRequest,
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => FailureKind::NotFound,
@@ -84,6 +156,21 @@ impl Error {
                 std::io::ErrorKind::PermissionDenied => FailureKind::PermissionDenied,
                 _ => FailureKind::Internal,
             },
+            Self::NoSuchUnit { .. } | Self::NoProgram { .. } => FailureKind::NotFound,
+            Self::SeveralKernels { .. } => FailureKind::Precondition,
+            Self::Program { .. } => FailureKind::Script,
+            Self::Sandbox(error) => error.kind(),
+            Self::Ostree(error) => error.kind(),
+            Self::Dnf(error) => error.kind(),
+            Self::Unsolvable(problems) => Failure::from(problems.clone()).kind,
+            Self::NotFetched { .. } => FailureKind::Unavailable,
+            Self::Key { .. } => FailureKind::Untrusted,
+            Self::Tree(error) => error.kind(),
+            Self::Rpm(error) => error.kind(),
+            Self::NoOsRelease | Self::Labels { .. } | Self::Foreign { .. } => {
+                FailureKind::Precondition
+            }
+            Self::Accounts { .. } => FailureKind::Conflict,
             Self::Cancelled => FailureKind::Cancelled,
         }
     }
@@ -91,6 +178,15 @@ impl Error {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::from_error(error.kind(), &error)
+        match error {
+            // The solver's answer has causes and advice of its own.
+            Error::Unsolvable(problems) => problems.into(),
+            Error::Tree(error) => error.into(),
+            Error::Dnf(error) => error.into(),
+            Error::Rpm(error) => error.into(),
+            Error::Ostree(error) => error.into(),
+            Error::Sandbox(error) => error.into(),
+            error => Self::from_error(error.kind(), &error),
+        }
     }
 }

@@ -39,8 +39,6 @@ pub struct Treefile {
     pub variables: BTreeMap<String, Scalar>,
     #[serde(deserialize_with = "empty_is_default")]
     pub repos: Vec<String>,
-    #[serde(alias = "gpg_key")]
-    pub gpg_key: Option<String>,
     pub include: OneOrMany,
     #[serde(deserialize_with = "empty_is_default")]
     pub arch_include: BTreeMap<String, OneOrMany>,
@@ -53,7 +51,6 @@ pub struct Treefile {
     pub exclude_packages: Vec<String>,
     pub recommends: Option<bool>,
     pub documentation: Option<bool>,
-    pub install_langs: Option<Vec<String>>,
     #[serde(alias = "boot_location")]
     pub boot_location: Option<BootLocation>,
     pub tmp_is_dir: Option<bool>,
@@ -107,16 +104,12 @@ impl Treefile {
         let own = self;
         keep_first!(own, included:
             edition, treeref, metadata, rojig, basearch, releasever, automatic_version_prefix,
-            automatic_version_suffix, mutate_os_release, gpg_key, recommends, documentation,
+            automatic_version_suffix, mutate_os_release, recommends, documentation,
             boot_location, tmp_is_dir, machineid_compat, default_target, postprocess_script,
             no_initramfs, selinux, sysusers, check_passwd, check_groups);
         join_lists!(own, included:
             repos, packages, exclude_packages, units, add_files, remove_files, postprocess,
             initramfs_args, etc_group_members, ignore_removed_users, ignore_removed_groups);
-        own.install_langs = match (included.install_langs, own.install_langs.take()) {
-            (Some(first), Some(then)) => Some(first.into_iter().chain(then).collect()),
-            (first, then) => first.or(then),
-        };
         for (arch, packages) in included.packages_of {
             own.packages_of.entry(arch).or_default().splice(0..0, packages);
         }
@@ -191,19 +184,6 @@ mod tests {
         assert_eq!(own.variables["w"], Scalar("3".into()));
         assert_eq!(own.add_commit_metadata["k"], serde_json::json!([1]));
         assert_eq!(own.packages_of["x86_64"], ["arch"]);
-    }
-
-    #[test]
-    fn languages_join_only_where_somebody_names_them() {
-        let join = |own: &str, included: &str| {
-            let mut own = yaml(own);
-            own.merge(yaml(included));
-            own.install_langs
-        };
-        assert_eq!(join("ref: a", "ref: b"), None);
-        assert_eq!(join("ref: a", "install-langs: []"), Some(vec![]));
-        let both = join("install-langs: [de]", "install-langs: [en]");
-        assert_eq!(both, Some(vec!["en".to_owned(), "de".to_owned()]));
     }
 
     #[test]

@@ -99,16 +99,13 @@ pub enum Edition {
     E2024,
 }
 
-/// Who makes system users.
+/// Who makes system users. `compose-forced` (from nothing but sysusers.d) is not supported yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sysusers {
-    /// Scripts and systemd-sysusers, when the tree is composed.
+    /// systemd-sysusers, then scripts, when the tree is composed.
     #[default]
     ComposeAuto,
-    /// systemd-sysusers from scratch, when the tree is composed; what packages ship in
-    /// /etc/passwd and /etc/group counts only where sysusers.d says the same.
-    ComposeForced,
 }
 
 /// The name of the image as an RPM would have it (rojig is gone, its naming lives on).
