@@ -171,7 +171,9 @@ struct Job<'a> {
 impl Job<'_> {
     fn run(&self, observer: &dyn Observer) -> Result<Report, Error> {
         let (pkgcache, private) = (self.cache.packages(), self.cache.private());
-        let repo = Repo::create(&pkgcache, RepoMode::Bare)?;
+        Repo::create(&pkgcache, RepoMode::Bare)?;
+        keep_temporary_files(&pkgcache)?;
+        let repo = Repo::open(&pkgcache)?;
         remove_leftovers(&private, &[])?;
         fs::create_dir_all(&private).map_err(|source| Error::io("create", &private, source))?;
         let documentation = match self.loaded.treefile.documentation {
@@ -316,6 +318,21 @@ struct Assembled<'a> {
 struct Finished {
     commit: Checksum,
     content_checksum: Checksum,
+}
+
+/// Tells libostree not to clean up in the repository's `tmp` by age. Objects under construction
+/// have the time 0 there, so that the transaction of one import thread would take another
+/// thread's file for one that was forgotten long ago, and remove it.
+fn keep_temporary_files(repo: &Path) -> Result<(), Error> {
+    const KEY: &str = "tmp-expiry-secs";
+    let path = repo.join("config");
+    let text = fs::read_to_string(&path).map_err(|source| Error::read(&path, source))?;
+    if text.contains(KEY) {
+        return Ok(());
+    }
+    // The largest number that libostree takes: 136 years.
+    let text = text.replacen("[core]\n", &format!("[core]\n{KEY}={}\n", u32::MAX), 1);
+    fs::write(&path, text).map_err(|source| Error::io("write", &path, source))
 }
 
 /// An empty directory; the prefix is the one by which leftovers are known.
