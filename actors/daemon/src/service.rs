@@ -16,7 +16,6 @@ use cambium_workers::supervisor::{Health, Supervised, check};
 use cambium_workers::txlog::LogPlace;
 use prometheus_client::registry::Registry;
 use sd_notify::NotifyState;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};

@@ -95,12 +95,13 @@ impl Host {
         }
     }
 
-    /// When the oldest cached metadata was fetched, in seconds since 1970; 0 without any.
+    /// When the oldest cached metadata was last found current, in seconds since 1970; 0 without
+    /// any. cambium-dnf touches `verified` beside what it keeps.
     pub(super) fn metadata_timestamp(&self) -> u64 {
         let Ok(entries) = std::fs::read_dir(self.config.cache.join("repomd")) else { return 0 };
         let fetched = |entry: std::io::Result<std::fs::DirEntry>| {
-            let repomd = entry.ok()?.path().join("repodata/repomd.xml");
-            let modified = std::fs::metadata(repomd).ok()?.modified().ok()?;
+            let checked = entry.ok()?.path().join("verified");
+            let modified = std::fs::metadata(checked).ok()?.modified().ok()?;
             Some(modified.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs())
         };
         entries.filter_map(fetched).min().unwrap_or(0)
