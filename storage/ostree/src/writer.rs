@@ -162,7 +162,6 @@ impl Repo {
             rustix::fs::fsetxattr(file, name.as_slice(), value, XattrFlags::empty())
                 .map_err(io("set an extended attribute of", path))?;
         }
-        rustix::fs::futimens(file, &EPOCH).map_err(io("set the time of", path))?;
         file.sync_all().map_err(io("sync", path))?;
 
         let object = self.path().join("objects").join(id.loose_path("file"));
@@ -180,6 +179,9 @@ impl Repo {
             }
             _ => {}
         }
+        // Not before it is linked: by an old time a transaction of another thread takes the
+        // temporary file for a left-over and removes it.
+        rustix::fs::futimens(file, &EPOCH).map_err(io("set the time of", &object))?;
         let opened = File::open(directory).map_err(io("open", directory))?;
         opened.sync_all().map_err(io("sync", directory))?;
         Ok(id.into())

@@ -17,6 +17,9 @@ pub(super) enum Extent {
 /// Where a tree keeps its rpmdb.
 pub(super) const RPMDB: &str = "/usr/share/rpm";
 
+/// Where a tree says what it is: `$releasever` comes from there.
+pub(super) const OS_RELEASE: &str = "/usr/lib/os-release";
+
 impl Host {
     /// The commit that `target` stands on, with every object in the repository.
     ///
@@ -136,7 +139,7 @@ fn pull(
     let mut pull = Pull::newest(PullSource::Remote(remote.to_owned()), &[branch]);
     pull.commits.extend(commit.cloned());
     if extent == Extent::Packages {
-        pull.subpaths = vec![RPMDB.to_owned()];
+        pull.subpaths = [RPMDB, OS_RELEASE].map(str::to_owned).to_vec();
     }
     Ok(repo.pull(&pull, observer)?)
 }

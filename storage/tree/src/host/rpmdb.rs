@@ -2,14 +2,11 @@
 //! base need not be checked out anywhere.
 
 use super::Host;
-use super::base::RPMDB;
+use super::base::{OS_RELEASE, RPMDB};
 use super::error::{Result, io};
 use cambium_model::{Checksum, HostState};
 use cambium_ostree::{CopyPolicy, Repo};
 use std::path::PathBuf;
-
-/// Where a tree says what it is.
-const OS_RELEASE: &str = "/usr/lib/os-release";
 
 impl Host {
     /// A root that holds of `commit` what the depsolver reads: the rpmdb, and os-release for
