@@ -73,7 +73,7 @@ impl Host {
         host.publish(Edition::First)?;
         host.deploy()?;
         fs::write(&host.places.config, "")?;
-        host.enable(&[("main", &host.layers.main(), "gpgcheck=0")])?;
+        host.enable(&[("fixture", &host.layers.main(), "gpgcheck=0")])?;
         if start == Start::Now {
             host.start()?;
         }
@@ -219,7 +219,7 @@ impl Host {
             "remote \"fixture\".url",
             "file:///var/remote",
         ]))?;
-        self.write_repos(&repo_text("main", "file:///var/layers", "gpgcheck=0"))
+        self.write_repos(&repo_text("fixture", "file:///var/layers", "gpgcheck=0"))
     }
 
     /// The command, not yet run.

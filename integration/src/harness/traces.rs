@@ -5,11 +5,19 @@
 
 use super::host::Host;
 use super::oracle;
-use crate::run::{ostree, output};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// Between two looks at a host that is not yet as it should be: tidying up is not announced.
+const LOOK: Duration = Duration::from_millis(20);
+/// Looks before it is given up: ten seconds.
+const LOOKS: usize = 500;
+/// Equal pictures in a row that make a host quiet.
+const QUIET: usize = 15;
 
 /// A picture of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +37,12 @@ impl Traces {
     /// When the sysroot cannot be read.
     pub fn of(host: &Host) -> Result<Self> {
         let sysroot = &host.places().sysroot;
-        let refs = output(&mut ostree(&host.repo(), "refs"))?;
         let name = |path: &Path| path.display().to_string();
         Ok(Self {
             // Imported packages are a cache: they stay for the next attempt, or go with a prune.
-            refs: refs
-                .lines()
-                .filter(|line| !line.starts_with("rpmostree/pkg/"))
-                .map(str::to_owned)
+            refs: refs(&host.repo())
+                .into_iter()
+                .filter(|name| !name.starts_with("heads/rpmostree/pkg/"))
                 .collect(),
             deployments: oracle::deployment_directories(sysroot)?.iter().map(|p| name(p)).collect(),
             boot: tree(&sysroot.join("boot")),
@@ -44,6 +50,28 @@ impl Traces {
             mounts: mounts(host),
             children: host.daemon().map(|daemon| children(daemon.pid())).unwrap_or_default(),
         })
+    }
+
+    /// The host once the daemon has done what it does after it has answered (pruning, making the
+    /// next spare checkout): the same picture several times in a row, with no work going on.
+    ///
+    /// # Errors
+    /// When the sysroot cannot be read, or the daemon does not come to rest.
+    pub fn settled(host: &Host) -> Result<Self> {
+        let mut last = Self::of(host)?;
+        let mut same = 0;
+        for _ in 0..LOOKS {
+            sleep(LOOK);
+            let next = Self::of(host)?;
+            let at_work =
+                !next.children.is_empty() || next.refs.iter().any(|r| r.contains("/tmp/"));
+            same = if next == last && !at_work { same + 1 } else { 0 };
+            last = next;
+            if same == QUIET {
+                return Ok(last);
+            }
+        }
+        bail!("the daemon does not come to rest: {last:#?}")
     }
 
     /// What is there now and was not before, and the other way round; empty for nothing.
@@ -64,18 +92,36 @@ impl Traces {
         changes
     }
 
-    /// Checks that nothing changed on the host since this picture.
+    /// Checks that nothing changed on the host since this picture, once the daemon has tidied up.
     ///
     /// # Panics
     /// When something did, naming it.
     #[track_caller]
     #[expect(clippy::expect_used, reason = "a test's own check")]
     pub fn assert_unchanged(&self, host: &Host) {
-        let after = Self::of(host).expect("the host can be read");
-        let changes = self.changes(&after);
+        let mut changes = vec![String::from("never looked")];
+        for _ in 0..LOOKS {
+            changes = self.changes(&Self::of(host).expect("the host can be read"));
+            if changes.is_empty() {
+                break;
+            }
+            sleep(LOOK);
+        }
         assert!(changes.is_empty(), "left behind: {changes:#?}");
         oracle::fsck(&host.repo()).expect("the repository is whole");
     }
+}
+
+/// The files below the repository's refs, but for those that libostree is about to rename
+/// (`ostree refs` itself fails when one goes while it looks).
+fn refs(repository: &Path) -> BTreeSet<String> {
+    let directory = repository.join("refs");
+    let walk = walkdir::WalkDir::new(&directory).into_iter().filter_map(Result::ok);
+    walk.filter(|entry| !entry.file_type().is_dir())
+        .filter(|entry| !entry.file_name().to_string_lossy().starts_with("tmp."))
+        .filter_map(|entry| entry.path().strip_prefix(&directory).ok().map(Path::to_owned))
+        .map(|path| path.display().to_string())
+        .collect()
 }
 
 /// All paths below a directory, links with where they lead.
@@ -94,7 +140,7 @@ fn temporary(directory: &Path) -> BTreeSet<String> {
     let Ok(entries) = fs::read_dir(directory) else { return BTreeSet::new() };
     let names = entries.filter_map(Result::ok);
     let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name != "cache" && !name.ends_with("-lock")).collect()
+    names.filter(|name| name != "cache" && !name.starts_with("staging-")).collect()
 }
 
 /// The mounts below the host's directory that we or its daemon see.
@@ -120,8 +166,13 @@ fn children(process: u32) -> BTreeSet<String> {
         for task in tasks.filter_map(Result::ok) {
             let list = fs::read_to_string(task.path().join("children")).unwrap_or_default();
             for child in list.split_whitespace().filter_map(|word| word.parse().ok()) {
-                let name = fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
-                found.insert(name.trim().to_owned());
+                // `pid (name) state …`: a dead one is only waiting to be counted by its parent.
+                let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+                if let Some((name, rest)) = stat.rsplit_once(") ")
+                    && !rest.starts_with('Z')
+                {
+                    found.insert(name.to_owned());
+                }
                 open.push(child);
             }
         }
