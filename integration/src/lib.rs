@@ -6,4 +6,5 @@
 
 pub mod fixture;
 pub mod harness;
+pub mod realos;
 pub mod run;
