@@ -8,6 +8,7 @@ mod collect;
 mod edit;
 mod kernel;
 mod prepare;
+mod reap;
 mod staged;
 mod state;
 mod swap;
@@ -102,7 +103,17 @@ impl Sysroot {
             // libostree may then make /sysroot and /boot writable without the host seeing it.
             inner.set_mount_namespace_in_use();
         }
-        inner.load(gio::Cancellable::NONE).map_err(failed("open the sysroot", path.display()))?;
+        if !path.join("boot").is_dir() {
+            let what = format!(
+                "{} is missing or not mounted, so no deployment can be read",
+                path.join("boot").display()
+            );
+            return Err(Error::Precondition { what });
+        }
+        inner.load(gio::Cancellable::NONE).map_err(|source| {
+            damaged_origin(&path)
+                .unwrap_or_else(|| failed("open the sysroot", path.display())(source))
+        })?;
         Ok(Self { inner, path })
     }
 
@@ -290,6 +301,25 @@ impl Sysroot {
         rustix::fs::utimensat(rustix::fs::CWD, &path, &times, rustix::fs::AtFlags::empty())
             .map_err(io("touch", path))
     }
+}
+
+/// The deployment whose origin file libostree cannot read, which keeps it from loading any: it
+/// does not say which.
+fn damaged_origin(sysroot: &Path) -> Option<Error> {
+    let stateroots = std::fs::read_dir(sysroot.join("ostree/deploy")).ok()?;
+    let directories = stateroots.filter_map(|entry| Some(entry.ok()?.path().join("deploy")));
+    let files = directories.filter_map(|place| std::fs::read_dir(place).ok()).flatten();
+    for file in files.filter_map(|entry| Some(entry.ok()?.path())) {
+        if file.extension().is_none_or(|extension| extension != "origin") {
+            continue;
+        }
+        let loaded = glib::KeyFile::new().load_from_file(&file, glib::KeyFileFlags::NONE);
+        if let Err(source) = loaded {
+            let what = format!("The origin file of a deployment, {},", file.display());
+            return Some(Error::Corrupt { what, reason: source.message().to_owned() });
+        }
+    }
+    None
 }
 
 /// Whether libostree's deployment is the one of this id.

@@ -30,6 +30,7 @@ impl Sysroot {
     /// # Errors
     /// When something cannot be read or removed.
     pub fn collect(&self, used: &UsedPackages, observer: &dyn Observer) -> Result<Freed> {
+        super::reap::reap_watchdogs();
         self.reload()?;
         let repo = self.repo()?;
         let (bases, commits) = self.live(&repo)?;
@@ -80,6 +81,7 @@ impl Sysroot {
     /// # Errors
     /// When something cannot be removed.
     pub fn recover(&self) -> Result<Recovered> {
+        super::reap::reap_watchdogs();
         self.reload()?;
         let repo = self.repo()?;
         let mut undone = Vec::new();
