@@ -46,11 +46,12 @@ impl<'r> Spares<'r> {
             return Ok(());
         }
         let made = self.make(commit, observer)?;
+        sync_filesystem(&made)?;
         std::fs::rename(&made, &ready).map_err(io("rename", &made))?;
         sync_directory(&self.place)
     }
 
-    /// A synced checkout of `commit` under a name that means nothing, for the caller to fill and
+    /// A checkout of `commit` under a name that means nothing, for the caller to fill, sync and
     /// rename: a patched spare where one can be patched, else a fresh checkout.
     pub(crate) fn make(&self, commit: &Checksum, observer: &dyn Observer) -> Result<PathBuf> {
         std::fs::create_dir_all(&self.place).map_err(io("create", &self.place))?;
@@ -72,7 +73,6 @@ impl<'r> Spares<'r> {
                 self.repo.checkout(commit, &path, observer)?;
             }
         }
-        sync_filesystem(&path)?;
         // From here on it is the caller's.
         Ok(made.keep())
     }
