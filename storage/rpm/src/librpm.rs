@@ -245,6 +245,14 @@ impl TransactionSet {
         found
     }
 
+    /// Hands every header to `each`, one after the other: all together are as large as the
+    /// database.
+    pub(crate) fn each_header(&self, mut each: impl FnMut(Vec<u8>)) {
+        self.iterate(TAG_PACKAGES, ptr::null(), 0, |_, header| {
+            export(header).into_iter().for_each(&mut each);
+        });
+    }
+
     /// The header with this number.
     pub(crate) fn header_at(&self, offset: u32) -> Option<Vec<u8>> {
         let mut found = None;

@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 
 /// Name of the database file.
 pub(crate) const DATABASE: &str = "rpmdb.sqlite";
+/// The name of a key in the database, which is no package.
+const KEY: &str = "gpg-pubkey";
 /// Indexed tags that are asked for.
 const NAME: i32 = 1000;
 const BASENAMES: i32 = 1117;
@@ -95,7 +97,16 @@ impl Rpmdb {
     /// # Errors
     /// [`Error::Rpmdb`], [`Error::Malformed`].
     pub fn list(&self) -> Result<Vec<InstalledPackage>> {
-        Ok(self.headers()?.iter().map(InstalledPackage::from).collect())
+        let mut packages = Vec::new();
+        self.ask(|set| {
+            set.each_header(|blob| {
+                packages.push(Header::from_rpmdb(&blob).map(|header| (&header).into()));
+            });
+        })?;
+        let mut packages: Vec<InstalledPackage> = packages.into_iter().collect::<Result<_>>()?;
+        packages.retain(|package| package.nevra.name != KEY);
+        packages.sort_by(|a, b| a.nevra.cmp(&b.nevra));
+        Ok(packages)
     }
 
     /// The headers of every package, in the order of [`Rpmdb::list`].
@@ -156,17 +167,19 @@ impl Rpmdb {
     }
 
     fn read(&self, ask: impl FnOnce(&TransactionSet) -> Vec<Vec<u8>>) -> Result<Vec<Header>> {
-        let scratch = Scratch::for_reading(&self.directory)?;
-        let blobs = {
-            let _libraries = cambium_native::hold();
-            let set = TransactionSet::open(scratch.root(), Access::Read);
-            ask(&set.map_err(|problem| self.unusable(problem))?)
-        };
+        let blobs = self.ask(ask)?;
         let headers: Result<Vec<_>> = blobs.iter().map(|blob| Header::from_rpmdb(blob)).collect();
         let mut headers = headers?;
-        headers.retain(|header| header.nevra().name != "gpg-pubkey");
+        headers.retain(|header| header.nevra().name != KEY);
         headers.sort_by(|a, b| a.nevra().cmp(b.nevra()));
         Ok(headers)
+    }
+
+    fn ask<T>(&self, ask: impl FnOnce(&TransactionSet) -> T) -> Result<T> {
+        let scratch = Scratch::for_reading(&self.directory)?;
+        let _libraries = cambium_native::hold();
+        let set = TransactionSet::open(scratch.root(), Access::Read);
+        Ok(ask(&set.map_err(|problem| self.unusable(problem))?))
     }
 
     fn unusable(&self, problem: String) -> Error {
