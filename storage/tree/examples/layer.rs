@@ -110,6 +110,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         requested: &[],
         repos: &[],
         state_sha512: "",
+        keep: None,
         limits: Limits::default(),
         timestamp: now,
     };

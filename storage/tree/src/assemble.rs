@@ -13,6 +13,7 @@ mod accounts;
 mod checkouts;
 mod commit;
 mod layer;
+mod memory;
 mod merge;
 pub(crate) mod overlay;
 mod owners;
@@ -88,6 +89,9 @@ pub struct Assembly<'a> {
     pub limits: Limits,
     /// The commit's time in seconds since 1970, also the install time in the rpmdb.
     pub timestamp: u64,
+    /// The ref that keeps the result from being collected; `None` leaves it to the caller. Written
+    /// with the commit, since a transaction of its own would cost another sync of the disk.
+    pub keep: Option<&'a str>,
 }
 
 /// What an assembly came to.
@@ -121,7 +125,7 @@ pub fn assemble(assembly: &Assembly<'_>, observer: &dyn Observer) -> Result<Asse
 
     let transaction = repo.transaction()?;
     let work = checkouts::temporary(assembly.private)?;
-    let database = rpmdb::Database::copy(&repo, start, work.path())?;
+    let database = rpmdb::Database::copy(&repo, start, assembly.private, work.path())?;
     stats.finish(Step::Prepare);
 
     let task = format!("Applying {}", applied(assembly));
@@ -164,6 +168,9 @@ pub fn assemble(assembly: &Assembly<'_>, observer: &dyn Observer) -> Result<Asse
     };
     let commit = tree.commit(&spec)?;
     cancelled(observer)?;
+    if let Some(reference) = assembly.keep {
+        transaction.set_ref(reference, &commit);
+    }
     transaction.commit()?;
     observer.progress(Progress::TaskEnd { text: "done".to_owned() });
     let content_checksum = repo.commit_info(&commit)?.content_checksum;

@@ -180,6 +180,7 @@ impl World {
             requested: &["demo".to_owned()],
             repos: &[],
             state_sha512: "state",
+            keep: None,
             limits: Limits::default(),
             timestamp: TIME,
         };

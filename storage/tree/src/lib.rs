@@ -11,6 +11,7 @@ mod error;
 mod fixture;
 mod host;
 pub mod import;
+mod listed;
 mod paths;
 mod state;
 

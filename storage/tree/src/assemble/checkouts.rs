@@ -4,6 +4,7 @@
 //! A kept checkout is hard links only. It is made under a temporary name and renamed when it is
 //! whole, so that a directory named by a commit always is that commit.
 
+use super::memory;
 use crate::{Error, Result};
 use cambium_model::{Checksum, Observer, Progress};
 use cambium_ostree::{CopyPolicy, Repo, RepoMode};
@@ -44,7 +45,10 @@ pub fn remove_leftovers(private: &Path, keep: &[Checksum]) -> Result<Vec<PathBuf
     let kept = private.join(KEPT);
     let temporary = |name: &str| name.starts_with(TEMPORARY);
     let unwanted = |name: &str| temporary(name) || !keep.iter().any(|c| c.as_str() == name);
-    let mut removed = Vec::new();
+    let mut removed = memory::leftovers(private)?;
+    for path in &removed {
+        fs::remove_dir_all(path).map_err(Error::io("remove", path))?;
+    }
     for (directory, remove) in [(private, &temporary as &dyn Fn(&str) -> bool), (&kept, &unwanted)]
     {
         let entries = match fs::read_dir(directory) {

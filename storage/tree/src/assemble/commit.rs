@@ -146,6 +146,7 @@ mod tests {
             requested: &["z".into(), "a".into()],
             repos: &[RepoStamp { id: "r".into(), timestamp: 7 }],
             state_sha512: "s",
+            keep: None,
             limits: cambium_sandbox::Limits::default(),
             timestamp: 1,
         };

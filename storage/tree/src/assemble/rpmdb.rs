@@ -1,12 +1,13 @@
 //! The tree's rpmdb: copied once, changed by what changed, hashed and written once.
 
-use super::{Layer, commit};
+use super::{Layer, commit, memory};
 use crate::{Error, Result};
 use cambium_model::{Checksum, Nevra, Observer};
-use cambium_ostree::{Attributes, Child, CopyPolicy, Node, Repo, Tree};
+use cambium_ostree::{Attributes, Child, CopyPolicy, FileKind, Node, Repo, Tree};
 use cambium_rpm::rpmdb::{Rpmdb, Update, update};
 use cambium_rpm::{Header, PackageListEntry};
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// Where a tree keeps its rpmdb.
 const PLACE: &str = "usr/share/rpm";
@@ -19,18 +20,29 @@ const TRANSIENT: [&str; 4] = [".rpm.lock", "rpmdb.sqlite-wal", "rpmdb.sqlite-shm
 pub(super) struct Database {
     directory: PathBuf,
     reader: Rpmdb,
+    /// What holds the copy where that is not the assembly's own directory.
+    _memory: Option<TempDir>,
 }
 
 impl Database {
-    /// Copies the rpmdb of `commit` below `work`: shared blocks where the file system has them.
-    pub(super) fn copy(repo: &Repo, commit: &Checksum, work: &Path) -> Result<Self> {
+    /// Copies the rpmdb of `commit` into memory where there is room, else below `work`.
+    ///
+    /// librpm syncs the database and the whole file system that it is on, several times. In
+    /// memory that costs nothing; what must be durable is the object that is made of the copy.
+    pub(super) fn copy(
+        repo: &Repo,
+        commit: &Checksum,
+        private: &Path,
+        work: &Path,
+    ) -> Result<Self> {
         if !matches!(repo.lookup(commit, PLACE)?, Some(Node::Directory(_))) {
             return Err(Error::NoBase { commit: commit.clone(), path: PLACE });
         }
-        let directory = work.join("rpmdb");
+        let memory = memory::directory(private, size(repo, commit)?)?;
+        let directory = memory.as_ref().map_or(work, TempDir::path).join("rpmdb");
         repo.checkout_subpath(commit, PLACE, &directory, CopyPolicy::Copy)?;
         let reader = Rpmdb::open(&directory)?;
-        Ok(Self { directory, reader })
+        Ok(Self { directory, reader, _memory: memory })
     }
 
     /// The installed packages, to be asked before [`Self::update`].
@@ -88,6 +100,16 @@ impl Database {
     }
 }
 
+/// Bytes of the database of `commit`.
+fn size(repo: &Repo, commit: &Checksum) -> Result<u64> {
+    let file = repo.lookup(commit, &format!("{PLACE}/rpmdb.sqlite"))?;
+    let Some(Node::File(object)) = file else { return Ok(0) };
+    match repo.file_info(&object)?.kind {
+        FileKind::Regular { size } => Ok(size),
+        FileKind::Symlink { .. } => Ok(0),
+    }
+}
+
 /// The packages of the result: those of `start`, as its commit lists them or else its rpmdb does,
 /// with the change.
 pub(super) fn package_list(
@@ -99,7 +121,10 @@ pub(super) fn package_list(
 ) -> Result<Vec<PackageListEntry>> {
     let mut packages = match commit::read_package_list(&repo.commit_info(start)?.metadata) {
         Some(packages) => packages,
-        None => database.installed().list()?.into_iter().map(|package| package.nevra).collect(),
+        None => crate::listed::remembered(start, || {
+            let list = database.installed().list()?;
+            Ok::<_, Error>(list.into_iter().map(|package| package.nevra).collect())
+        })?,
     };
     packages.retain(|nevra| !removed.contains(nevra));
     packages.extend(new.iter().map(|layer| layer.header.nevra().clone()));

@@ -218,6 +218,7 @@ impl Job<'_> {
             state_sha512: &self.inputhash,
             limits: cambium_sandbox::Limits::default(),
             timestamp: self.time,
+            keep: None,
         };
         let assembled = assemble(&assembly, observer)?;
         for (step, time) in assembled.stats.steps() {

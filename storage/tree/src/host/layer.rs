@@ -136,6 +136,7 @@ impl Host {
                 requested: &target.origin.requested,
                 repos: &solution.repos,
                 state_sha512: &state,
+                keep: Some(NEW_COMMIT),
                 limits: cambium_sandbox::Limits::default(),
                 timestamp: now(),
             },
@@ -144,12 +145,16 @@ impl Host {
         Ok(assembled.commit)
     }
 
-    /// Writes the ref that keeps a new commit from being collected before it is deployed.
+    /// Makes sure of the ref that keeps a new commit from being collected before it is deployed:
+    /// [`Self::assemble`] wrote it with the commit, one that was there before has none.
     ///
     /// # Errors
     /// When the repository cannot be written.
     pub fn keep_commit(&self, commit: &Checksum, _packages: &[Imported]) -> Result<()> {
         let repo = Repo::of_sysroot(&self.config.sysroot)?;
+        if repo.resolve_ref(NEW_COMMIT)?.as_ref() == Some(commit) {
+            return Ok(());
+        }
         let transaction = repo.transaction()?;
         transaction.set_ref(NEW_COMMIT, commit);
         transaction.commit()?;

@@ -94,8 +94,10 @@ pub(super) fn packages_of(repo: &Repo, commit: &Checksum) -> Result<Vec<Nevra>> 
     if let Some(listed) = read_package_list(&repo.commit_info(commit)?.metadata) {
         return Ok(listed);
     }
-    with_rpmdb(repo, commit, |rpmdb| {
-        Ok(rpmdb.list()?.into_iter().map(|package| package.nevra).collect())
+    crate::listed::remembered(commit, || {
+        with_rpmdb(repo, commit, |rpmdb| {
+            Ok(rpmdb.list()?.into_iter().map(|package| package.nevra).collect())
+        })
     })
 }
 
