@@ -57,6 +57,39 @@ impl Base {
         Ok(Self { directory })
     }
 
+    /// The tiny OS's first edition with this many files more, fifty in each directory, for
+    /// measurements.
+    ///
+    /// # Errors
+    /// As [`Base::get`].
+    pub fn grown(files: usize) -> Result<Self> {
+        let tiny = Self::get(Flavour::Tiny)?;
+        let commit = tiny.commit(Edition::First)?;
+        let name = format!("grown{files}");
+        let key = Key::default().with(&name).with(&commit);
+        let directory = made(&cache::directory()?, &name, &key, |directory| {
+            let repository = directory.join("repo");
+            run(ostree(&repository, "init").arg("--mode=bare"))?;
+            run(ostree(&repository, "pull-local").arg(tiny.repository()).arg(&commit))?;
+            let extra = directory.join("extra");
+            for number in 0..files {
+                let below =
+                    extra.join(format!("usr/share/grown/{:02}/{}", number % 97, number / 4850));
+                fs::create_dir_all(&below)?;
+                fs::write(below.join(format!("{number:06}")), format!("file {number}\n"))?;
+            }
+            let mut tree = std::ffi::OsString::from("--tree=dir=");
+            tree.push(&extra);
+            let mut command = ostree(&repository, "commit");
+            command.args(["--bootable", "--fsync=false", "--subject=grown", "--branch", REF]);
+            command.args(["--add-metadata-string=version=1.0", &format!("--tree=ref={commit}")]);
+            let checksum = crate::run::output(command.arg(tree))?;
+            fs::remove_dir_all(&extra)?;
+            Ok(fs::write(directory.join("commit-1.0"), checksum.trim())?)
+        })?;
+        Ok(Self { directory })
+    }
+
     /// The ostree repository with both editions, of mode bare.
     #[must_use]
     pub fn repository(&self) -> PathBuf {

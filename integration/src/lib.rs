@@ -6,5 +6,6 @@
 
 pub mod fixture;
 pub mod harness;
+pub mod measure;
 pub mod realos;
 pub mod run;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use cambium_integration::harness::{Host, Traces};
+use cambium_integration::harness::{Host, Traces, oracle};
 use std::fs;
 
 #[test]
@@ -12,7 +12,7 @@ fn a_corrupted_origin_file_stops_a_change_and_names_its_deployment() {
     let origin = format!("{}.origin", root.display());
     fs::write(&origin, "[origin\n\0refspec").unwrap();
     let before = Traces::settled(&host).unwrap();
-    host.cambium(&["install", "hello"]).fails_with(&["fixture", "deployment"]);
+    host.cambium(&["install", "hello"]).fails_with(&["origin"]);
     before.assert_unchanged(&host);
 }
 
@@ -25,6 +25,18 @@ fn keys_of_an_origin_that_we_do_not_know_are_kept() {
     host.cambium(&["install", "hello"]).ok();
     let text = fs::read_to_string(origin(&host)).unwrap();
     assert!(text.contains("[somebody-else]\nkey=value"), "{text}");
+}
+
+#[test]
+fn without_boot_the_request_fails_before_anything_changes() {
+    let host = Host::new().unwrap();
+    let boot = host.places().sysroot.join("boot");
+    let aside = host.places().sysroot.join("boot-aside");
+    fs::rename(&boot, &aside).unwrap();
+    host.cambium(&["install", "hello"]).fails_with(&["boot"]);
+    fs::rename(&aside, &boot).unwrap();
+    oracle::fsck(&host.repo()).unwrap();
+    host.cambium(&["install", "hello"]).ok();
 }
 
 #[test]

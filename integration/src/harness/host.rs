@@ -61,12 +61,20 @@ impl Host {
     /// # Errors
     /// When the fixture cannot be made or the daemon not started.
     pub fn in_directory(directory: TempDir, flavour: Flavour, start: Start) -> Result<Self> {
+        Self::of_base(directory, Base::get(flavour)?, start)
+    }
+
+    /// A host on this base, below a directory that is removed with it.
+    ///
+    /// # Errors
+    /// When the fixture cannot be made or the daemon not started.
+    pub fn of_base(directory: TempDir, base: Base, start: Start) -> Result<Self> {
         let mut host = Self {
             daemon: None,
             places: Places::below(directory.path()),
             remote: directory.path().join("remote"),
             layers: Layers::get()?,
-            base: Base::get(flavour)?,
+            base,
             directory,
         };
         host.make_remote()?;
