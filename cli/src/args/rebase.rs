@@ -9,7 +9,7 @@ use clap::Args;
 /// `rebase`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct RebaseArgs {
-    /// [REMOTE:]BRANCH, REMOTE: (keeps the branch), :BRANCH (keeps the remote), or a checksum
+    /// `[REMOTE:]BRANCH`, `REMOTE:` (keeps the branch), `:BRANCH` (keeps the remote), or a checksum
     pub refspec: Option<String>,
     /// A commit of it
     pub revision: Option<String>,

@@ -1,7 +1,7 @@
 //! What boots, as text: boot entries, kernel arguments, GRUB's environment block.
 //!
 //! Owns: parsing and printing without loss, edits, and the detection of the boot loader. Pure but
-//! for [`detect`], which only reads. Deliberately absent: writing any of it; libostree writes boot
+//! for [`detect()`], which only reads. Deliberately absent: writing any of it; libostree writes boot
 //! entries, and the engine of the sysroot asks it to.
 
 mod bls;

@@ -1,7 +1,7 @@
 //! Packages in rpm-md repositories: their metadata, what solves a request, their download.
 //!
-//! [`resolve`] answers which packages a request needs on an installed base, [`download`] fetches
-//! them, [`refresh`] renews metadata, [`search`], [`what_provides`] and [`packages`] look into it.
+//! [`resolve()`] answers which packages a request needs on an installed base, [`download()`] fetches
+//! them, [`refresh()`] renews metadata, [`search()`], [`what_provides`] and [`packages`] look into it.
 //! libsolv decides, through libdnf; librepo transfers.
 //!
 //! Invariants: every call holds `cambium_native::hold()` while C runs · no C handle leaves this

@@ -42,7 +42,7 @@ use std::path::Path;
 /// A package to layer.
 #[derive(Debug, Clone)]
 pub struct Layer {
-    /// Its commit in the repository (see [`crate::import`]).
+    /// Its commit in the repository (see [`crate::import()`]).
     pub commit: Checksum,
     /// Its header.
     pub header: Header,

@@ -3,7 +3,7 @@
 //! Owns: the treefile language, and what a base commit is beyond packages that are merged and
 //! scripts that ran: accounts with stable ids, units, files, os-release, postprocessing, kernel
 //! and initramfs, the ostree layout, commit metadata, the repository that is served. Packages
-//! become a tree by [`crate::import`] and [`crate::assemble`], as they do on a host.
+//! become a tree by [`crate::import()`] and [`crate::assemble()`], as they do on a host.
 //!
 //! Deliberately absent: options and output of the command, SELinux labels (refused where they are
 //! needed), signing.

@@ -2,7 +2,7 @@
 //!
 //! Owns: a sled database whose records are durable before an append returns, chained by SHA-256
 //! so that a record that was changed, lost or inserted is found, and kept within a bound.
-//! Deliberately absent: what a transaction does, what recovery undoes (only [`leftovers`] says
+//! Deliberately absent: what a transaction does, what recovery undoes (only [`leftovers()`] says
 //! what may be there), and the clock: every time is the caller's, in milliseconds since 1970.
 //!
 //! The log is never the only truth: a damaged one is moved aside and the caller notes the

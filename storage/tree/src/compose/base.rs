@@ -1,7 +1,7 @@
 //! The commit that packages are layered on to make a tree: nothing but an rpmdb, what the
 //! previous commit's accounts were, and the kernel.
 //!
-//! From here on a compose is an assembly like any other ([`crate::assemble`]): packages merged as
+//! From here on a compose is an assembly like any other ([`crate::assemble()`]): packages merged as
 //! trees of checksums, scripts in an overlay, one rpmdb. Three things it does not do. A package
 //! with a kernel may not be layered, so it lies in the base, and its scripts (which make boot
 //! entries and an initramfs on the machine that they run on) stay out. Scripts see the links of

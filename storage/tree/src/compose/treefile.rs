@@ -1,7 +1,7 @@
 //! The treefile: what an image is made of.
 //!
 //! Owns the language (keys, values, defaults, merging). Reading files and includes is
-//! [`load`]'s, `${}` is [`variables`]', taking text apart is [`parse`]'s. The language is
+//! [`load()`]'s, `${}` is [`variables`]', taking text apart is [`parse`]'s. The language is
 //! rpm-ostree's; a key that is not supported is an error and never ignored.
 
 mod key;
@@ -44,7 +44,7 @@ pub struct Treefile {
     pub arch_include: BTreeMap<String, OneOrMany>,
     #[serde(deserialize_with = "empty_is_default")]
     pub packages: Vec<String>,
-    /// `packages-ARCH` by architecture; filled by [`parse`], folded into `packages` by [`load`].
+    /// `packages-ARCH` by architecture; filled by [`parse`], folded into `packages` by [`load()`].
     #[serde(skip)]
     pub packages_of: BTreeMap<String, Vec<String>>,
     #[serde(deserialize_with = "empty_is_default")]
