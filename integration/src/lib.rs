@@ -6,6 +6,7 @@
 
 pub mod fixture;
 pub mod harness;
+pub mod large;
 pub mod measure;
 pub mod realos;
 pub mod run;
