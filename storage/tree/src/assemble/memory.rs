@@ -44,7 +44,13 @@ pub(super) fn leftovers(private: &Path) -> Result<Vec<PathBuf>> {
     let named = |path: &PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix))
     };
-    Ok(entries.filter_map(|entry| Some(entry.ok()?.path())).filter(named).collect())
+    // Everybody may make names there: only directories of our own user are ours.
+    let user = rustix::process::geteuid().as_raw();
+    let own = |path: &PathBuf| {
+        path.symlink_metadata().is_ok_and(|found| found.is_dir() && found.uid() == user)
+    };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    Ok(paths.filter(|path| named(path) && own(path)).collect())
 }
 
 /// Tells the assemblies of one sysroot from those of another.
@@ -93,6 +99,10 @@ mod tests {
         let expected: Vec<_> = made.iter().map(|made| made.path().to_owned()).collect();
         assert_eq!(leftovers(ours.path()).unwrap(), expected);
         assert!(leftovers(theirs.path()).unwrap().is_empty());
+        let planted = Path::new(PLACE).join(prefix(ours.path()).unwrap() + "planted");
+        fs::write(&planted, "by somebody else").unwrap();
+        assert_eq!(leftovers(ours.path()).unwrap(), expected);
+        fs::remove_file(&planted).unwrap();
         drop(made);
         assert!(leftovers(ours.path()).unwrap().is_empty());
     }
