@@ -76,8 +76,9 @@ impl Driver {
             Err(failure) => self.fail(failure).await,
         };
         self.finish(outcome.clone()).await;
-        if matches!(outcome, Outcome::Succeeded { .. }) {
-            self.tidy().await;
+        let cleanup = matches!(self.record.request.change, Change::Cleanup(_));
+        if matches!(outcome, Outcome::Succeeded { .. }) && !cleanup {
+            self.tidy_in_the_background().await;
         }
     }
 
@@ -134,14 +135,9 @@ impl Driver {
 
     /// Drops what no deployment needs and gets the next spare ready. The transaction is over:
     /// what fails here is logged and tried again after the next one.
-    async fn tidy(&self) {
-        let metadata = match self.record.request.change {
-            Change::Cleanup(scope) if scope.metadata => MetadataCache::Remove,
-            _ => MetadataCache::Keep,
-        };
-        if let Err(failure) =
-            ask(&self.ports.tidy, repo::Tidy { call: Call::read(), metadata }).await
-        {
+    async fn tidy_in_the_background(&self) {
+        let (call, metadata) = (Call::read(), MetadataCache::Keep);
+        if let Err(failure) = ask(&self.ports.tidy, repo::Tidy { call, metadata }).await {
             tracing::warn!(%failure, "could not tidy up");
         }
     }
@@ -191,6 +187,9 @@ impl Driver {
                 self.enter(Phase::Swapping).await?;
                 let clean_up = bootloader::CleanUp { call, stateroot, scope };
                 let dropped = ask(&self.ports.clean_up, clean_up).await?;
+                let metadata =
+                    if scope.metadata { MetadataCache::Remove } else { MetadataCache::Keep };
+                ask(&self.ports.tidy, repo::Tidy { call: self.call.clone(), metadata }).await?;
                 let nothing = dropped == 0 && (scope.pending || scope.rollback);
                 let summary = if nothing { "Deployments unchanged." } else { "" };
                 Ok(succeeded(None, summary.to_owned()))

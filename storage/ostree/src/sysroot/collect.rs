@@ -10,6 +10,7 @@ use crate::spare::Spares;
 use crate::writer::TEMPORARY_PREFIX;
 use cambium_model::{Checksum, Freed, Observer, Recovered};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// The package refs (`rpmostree/pkg/…`) that live deployments use.
 pub type UsedPackages = BTreeSet<String>;
@@ -70,9 +71,55 @@ impl Sysroot {
 
     /// libostree's own cleanup without its prune: directories and boot files that no entry names.
     fn clean(&self) -> Result<()> {
+        self.refuse_without_boot_entries()?;
         self.inner
             .prepare_cleanup(gio::Cancellable::NONE)
             .map_err(failed("clean up", self.path().display()))
+    }
+
+    /// libostree takes a /boot that is not mounted for one without entries, and then every
+    /// deployment for a left-over.
+    fn refuse_without_boot_entries(&self) -> Result<()> {
+        if !self.inner.deployments().is_empty() {
+            return Ok(());
+        }
+        match self.deployment_directories()?.first() {
+            None => Ok(()),
+            Some((_, directory)) => Err(Error::Precondition {
+                what: format!(
+                    "No boot entry names a deployment, yet {} is there: is {} mounted?",
+                    directory.display(),
+                    self.path().join("boot").display()
+                ),
+            }),
+        }
+    }
+
+    /// Every deployment's directory, with its stateroot.
+    fn deployment_directories(&self) -> Result<Vec<(String, PathBuf)>> {
+        let mut found = Vec::new();
+        for (stateroot, entry) in self.deployment_entries()? {
+            if entry.is_dir() {
+                found.push((stateroot, entry));
+            }
+        }
+        Ok(found)
+    }
+
+    /// What is where deployments are, with the stateroot.
+    fn deployment_entries(&self) -> Result<Vec<(String, PathBuf)>> {
+        let place = self.path().join("ostree/deploy");
+        let mut found = Vec::new();
+        for stateroot in std::fs::read_dir(&place).map_err(io("list", &place))? {
+            let stateroot = stateroot.map_err(io("list", &place))?;
+            let name = stateroot.file_name().to_string_lossy().into_owned();
+            let directory = stateroot.path().join("deploy");
+            let Ok(entries) = std::fs::read_dir(&directory) else { continue };
+            for entry in entries {
+                found.push((name.clone(), entry.map_err(io("list", &directory))?.path()));
+            }
+        }
+        Ok(found)
     }
 
     /// Undoes what a killed process left: temporary refs and files, unfinished spares, deployment
@@ -83,6 +130,7 @@ impl Sysroot {
     pub fn recover(&self) -> Result<Recovered> {
         super::reap::reap_watchdogs();
         self.reload()?;
+        self.refuse_without_boot_entries()?;
         let repo = self.repo()?;
         let mut undone = Vec::new();
         let mut temporary: Vec<String> = Vec::new();
@@ -115,26 +163,18 @@ impl Sysroot {
             let name = format!("{}.{}", deployment.csum(), deployment.deployserial());
             named.insert((deployment.osname().to_string(), name));
         }
-        let place = self.path().join("ostree/deploy");
         let mut orphans = Vec::new();
-        for stateroot in std::fs::read_dir(&place).map_err(io("list", &place))? {
-            let stateroot = stateroot.map_err(io("list", &place))?;
-            let os = stateroot.file_name().to_string_lossy().into_owned();
-            let directory = stateroot.path().join("deploy");
-            let Ok(entries) = std::fs::read_dir(&directory) else { continue };
-            for entry in entries {
-                let entry = entry.map_err(io("list", &directory))?;
-                let file = entry.file_name().to_string_lossy().into_owned();
-                let name = file.strip_suffix(".origin").unwrap_or(&file).to_owned();
-                if named.contains(&(os.clone(), name.clone())) {
-                    continue;
-                }
-                if name == file {
-                    orphans.push(format!("the deployment directory {os}-{name}"));
-                } else if !directory.join(&name).exists() {
-                    std::fs::remove_file(entry.path()).map_err(io("remove", entry.path()))?;
-                    orphans.push(format!("the origin file {file}"));
-                }
+        for (os, path) in self.deployment_entries()? {
+            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = file.strip_suffix(".origin").unwrap_or(&file).to_owned();
+            if named.contains(&(os.clone(), name.clone())) {
+                continue;
+            }
+            if name == file {
+                orphans.push(format!("the deployment directory {os}-{name}"));
+            } else if !path.with_file_name(&name).exists() {
+                std::fs::remove_file(&path).map_err(io("remove", &path))?;
+                orphans.push(format!("the origin file {file}"));
             }
         }
         Ok(orphans)

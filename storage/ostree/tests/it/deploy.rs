@@ -173,8 +173,9 @@ fn rollback_and_undeploy_change_the_order_and_pins_hold() {
     host.sysroot().pin(&second, Pinned::No).unwrap();
     assert_eq!(host.sysroot().cleanup(rollback).unwrap(), 1);
     assert_eq!(order(), vec![first.clone()]);
-    let refused =
-        |error: cambium_ostree::Error| assert_eq!(error.kind(), FailureKind::Precondition);
+    let refused = |error: cambium_ostree::Error| {
+        assert_eq!(error.kind(), FailureKind::Precondition)
+    };
     refused(host.sysroot().rollback().unwrap_err());
     refused(host.sysroot().undeploy(&first).unwrap_err());
     assert_eq!(host.sysroot().undeploy(&second).unwrap_err().kind(), FailureKind::NotFound);
@@ -258,6 +259,23 @@ fn recovery_undoes_what_was_left_and_then_finds_nothing() {
     assert!(sysroot.deployment_path(&first).exists());
     assert_eq!(host.sysroot().recover().unwrap().undone, Vec::<String>::new());
     host.fsck();
+}
+
+#[test]
+fn without_boot_entries_nothing_is_taken_for_a_left_over() {
+    let host = Host::new();
+    let deployed = host.deploy(&host.first, None);
+    let boot = host.path().join("boot");
+    std::fs::rename(boot.join("loader"), boot.join("aside")).unwrap();
+    for result in [
+        host.sysroot().recover().map(|_| ()),
+        host.sysroot().collect(&UsedPackages::new(), &Unobserved).map(|_| ()),
+    ] {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), FailureKind::Precondition, "{error}");
+        assert!(error.to_string().contains("mounted"), "{error}");
+    }
+    assert!(host.sysroot().deployment_path(&deployed).join("usr").is_dir());
 }
 
 #[test]

@@ -86,6 +86,8 @@ impl Host {
 
     /// Removes cached repository metadata.
     pub(super) fn remove_metadata(&self) -> Result<()> {
+        // Not while a resolution reads it.
+        let _libraries = cambium_native::hold();
         let cache = self.config.cache.join("repomd");
         match std::fs::remove_dir_all(&cache) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
