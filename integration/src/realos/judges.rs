@@ -23,6 +23,8 @@ conf = base.conf
 conf.installroot, conf.reposdir, conf.pluginpath = work + '/root', [repos], []
 conf.cachedir, conf.persistdir, conf.logdir = work + '/cache', work + '/persist', work
 conf.substitutions['releasever'] = '12'
+# dnf's own habit, above libdnf: what the image's packages recommend in vain stays out for all.
+conf.exclude_from_weak_autodetect = False
 base.read_all_repos()
 base.fill_sack(load_system_repo=True)
 # The image's packages stay as they are.
