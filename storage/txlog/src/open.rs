@@ -63,6 +63,7 @@ pub(crate) fn open(dir: &Path, retention: Retention) -> Result<Opened, Error> {
     let parent = parent.unwrap_or(Path::new("."));
     create_directories(parent)?;
     let lock = lock(&beside(dir, ".lock"))?;
+    await_closed(&dir.join("db"))?;
     let fresh = !dir.exists();
     create_directories(dir)?;
     match attempt(dir)? {
@@ -203,6 +204,18 @@ fn lock(path: &Path) -> Result<File, Error> {
         Ok(()) => Ok(file),
         Err(Errno::WOULDBLOCK) => Err(Error::Locked { path: path.to_owned() }),
         Err(errno) => Err(failed(errno.into())),
+    }
+}
+
+/// Waits until threads of a sled that this process has dropped let go of their file. They do so a
+/// moment after the drop, and sled answers with an error that looks like damage until then. No
+/// other process can be meant: ours is the lock.
+fn await_closed(database: &Path) -> Result<(), Error> {
+    let failed = |source| Error::Open { path: database.to_owned(), source };
+    match File::open(database) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        opened => rustix::fs::flock(opened.map_err(failed)?, FlockOperation::LockExclusive)
+            .map_err(|errno| failed(errno.into())),
     }
 }
 
