@@ -5,7 +5,7 @@ use crate::Reply;
 use actix::Message;
 use cambium_model::{
     Base, Checksum, FetchPolicy, Fetched, Freed, HostState, Imported, MetadataCache,
-    PlannedPackage, Recovered, RepoStamp, Target,
+    PlannedPackage, Recovered, RepoStamp, Sweep, Target,
 };
 use cambium_runtime::Call;
 use std::sync::Arc;
@@ -77,6 +77,8 @@ pub struct Tidy {
     pub call: Call,
     /// Cached repository metadata goes too (`cleanup -m`).
     pub metadata: MetadataCache,
+    /// How much goes.
+    pub sweep: Sweep,
 }
 
 /// Undoes what a dead daemon left: temporary refs, half-made directories, mounts, downloads.

@@ -15,11 +15,12 @@ use cambium_messages::coordinator::{
     Started, WatchTransaction,
 };
 use cambium_messages::{Ports, Reply};
-use cambium_model::{Failure, FailureKind, Outcome, Progress, TransactionId};
+use cambium_model::{Failure, FailureKind, Outcome, Progress, Sweep, TransactionId};
 use cambium_runtime::{Changes, Watcher};
 use record::Record;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Finished transactions whose progress can still be watched. Enough for a fleet agent that
 /// reconnects after a reboot of its own; older ones are in the log.
@@ -27,6 +28,11 @@ const RECENT: usize = 16;
 
 /// Requests that may wait for their turn. More is a client gone wild: it is refused.
 const QUEUE: usize = 32;
+
+/// How long the host must have been quiet before unneeded objects are removed: it takes a second
+/// or more of the writer's turn, and whoever reads the repository right after a change (`ostree
+/// fsck`) should not see objects go.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// Takes requests, gives each its turn, and knows how far it is.
 #[derive(Debug)]
@@ -38,6 +44,9 @@ pub struct Coordinator {
     recent: VecDeque<Arc<Record>>,
     gate: Gate,
     changes: Changes,
+    /// The sweep of objects that is due, and whether one runs, which has the turn then.
+    sweep_due: Option<SpawnHandle>,
+    sweeping: bool,
     drained: Vec<tokio::sync::oneshot::Sender<()>>,
 }
 
@@ -64,6 +73,8 @@ impl Coordinator {
             recent: VecDeque::new(),
             gate: Gate::Starting,
             changes,
+            sweep_due: None,
+            sweeping: false,
             drained: Vec::new(),
         }
     }
@@ -105,7 +116,7 @@ impl Coordinator {
 
     /// Gives the next one its turn, where the turn is free.
     fn next(&mut self, context: &mut Context<Self>) {
-        if self.running.is_some() || self.gate == Gate::Starting {
+        if self.running.is_some() || self.sweeping || self.gate == Gate::Starting {
             return;
         }
         let Some(record) = self.waiting.pop_front() else {
@@ -126,6 +137,31 @@ impl Coordinator {
         );
         context.spawn(driver.run().into_actor(self).map(|(), coordinator, context| {
             coordinator.retire();
+            coordinator.sweep_later(context);
+            coordinator.next(context);
+        }));
+    }
+
+    /// Removes unneeded objects once the host has been quiet.
+    fn sweep_later(&mut self, context: &mut Context<Self>) {
+        if let Some(due) = self.sweep_due.take() {
+            context.cancel_future(due);
+        }
+        self.sweep_due = Some(context.run_later(QUIET, |coordinator, context| {
+            coordinator.sweep_due = None;
+            // The end of what runs makes the next one due.
+            if coordinator.running.is_none() && coordinator.gate == Gate::Open {
+                coordinator.sweep(context);
+            }
+        }));
+    }
+
+    fn sweep(&mut self, context: &mut Context<Self>) {
+        self.sweeping = true;
+        let ports = self.ports.clone();
+        let sweep = async move { drive::tidy(&ports, Sweep::Objects).await };
+        context.spawn(sweep.into_actor(self).map(|(), coordinator, context| {
+            coordinator.sweeping = false;
             coordinator.next(context);
         }));
     }

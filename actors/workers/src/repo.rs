@@ -90,8 +90,10 @@ impl Handler<Tidy> for Repo {
     type Result = Reply<Freed>;
 
     fn handle(&mut self, message: Tidy, context: &mut Self::Context) -> Self::Result {
-        let Tidy { call, metadata } = message;
-        guarded(&self.worker, context, &call, "tidy up", || Ok(self.host.tidy(metadata, &call)?))
+        let Tidy { call, metadata, sweep } = message;
+        guarded(&self.worker, context, &call, "tidy up", || {
+            Ok(self.host.tidy(metadata, sweep, &call)?)
+        })
     }
 }
 

@@ -37,7 +37,7 @@ pub use package::{
 pub use phase::{Event, IllegalEvent, Outcome, Phase};
 pub use plan::{Advisory, Plan, PlannedAction, PlannedPackage, ScriptNotice, Severity, SpaceNeed};
 pub use policy::{
-    AssemblyStart, Changelogs, FetchPolicy, Finalization, FindBy, Freshness, MetadataCache,
+    AssemblyStart, Changelogs, FetchPolicy, Finalization, FindBy, Freshness, MetadataCache, Sweep,
 };
 pub use progress::{Progress, ProgressUnit};
 pub use refspec::{InvalidRefspec, Refspec};

@@ -64,3 +64,12 @@ pub enum Finalization {
     /// Not before `finalize-deployment` says so.
     Locked,
 }
+
+/// How much of what no deployment needs is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sweep {
+    /// Names: refs, and the directories of deployments that are gone.
+    Names,
+    /// Names, and the objects that nothing names any more. Reads the whole repository.
+    Objects,
+}

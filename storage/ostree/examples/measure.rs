@@ -104,7 +104,9 @@ fn main() -> Outcome<()> {
     deployments(&sysroot, &repo, stateroot, [&base, &layered], rounds)?;
     median("state", rounds, |_| Ok(Sysroot::open(&path)?.state()?))?;
     median("change key", rounds, |_| Ok(Sysroot::change_key(Path::new(&path))))?;
-    median("collect", 1, |_| Ok(sysroot.collect(&UsedPackages::new(), &Unobserved)?))?;
+    median("collect", 1, |_| {
+        Ok(sysroot.collect(&UsedPackages::new(), cambium_model::Sweep::Objects, &Unobserved)?)
+    })?;
     Ok(())
 }
 

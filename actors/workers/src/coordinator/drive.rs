@@ -11,7 +11,7 @@ use cambium_messages::{Ports, Reply, bootloader, depsolve, lost, repo, sandbox, 
 use cambium_model::{
     AssemblyStart, Base, BaseChoice, Change, Checksum, Event, Failure, FailureKind, FetchPolicy,
     Finalization, Freshness, HostState, Intent, MetadataCache, Observer, Outcome, Phase, Progress,
-    Resolution, Solution, Target, intend,
+    Resolution, Solution, Sweep, Target, intend,
 };
 use cambium_runtime::{Call, Changes};
 use std::sync::Arc;
@@ -43,6 +43,14 @@ pub(super) async fn recover(ports: Ports) -> Reply<()> {
         ask(&ports.finish, finish).await?;
     }
     Ok(())
+}
+
+/// Tidies up on nobody's behalf: what fails is logged and tried again the next time.
+pub(super) async fn tidy(ports: &Ports, sweep: Sweep) {
+    let (call, metadata) = (Call::read(), MetadataCache::Keep);
+    if let Err(failure) = ask(&ports.tidy, repo::Tidy { call, metadata, sweep }).await {
+        tracing::warn!(%failure, "could not tidy up");
+    }
 }
 
 /// What drives one transaction.
@@ -133,13 +141,10 @@ impl Driver {
         self.changes.ring();
     }
 
-    /// Drops what no deployment needs and gets the next spare ready. The transaction is over:
-    /// what fails here is logged and tried again after the next one.
+    /// Drops names that no deployment needs and gets the next spare ready. Objects stay until
+    /// the host has been quiet: whoever looks at the repository now finds it whole.
     async fn tidy_in_the_background(&self) {
-        let (call, metadata) = (Call::read(), MetadataCache::Keep);
-        if let Err(failure) = ask(&self.ports.tidy, repo::Tidy { call, metadata }).await {
-            tracing::warn!(%failure, "could not tidy up");
-        }
+        tidy(&self.ports, Sweep::Names).await;
     }
 
     /// Logs that `phase` begins, then lets it begin.
@@ -189,7 +194,9 @@ impl Driver {
                 let dropped = ask(&self.ports.clean_up, clean_up).await?;
                 let metadata =
                     if scope.metadata { MetadataCache::Remove } else { MetadataCache::Keep };
-                ask(&self.ports.tidy, repo::Tidy { call: self.call.clone(), metadata }).await?;
+                let sweep = Sweep::Objects;
+                let tidy = repo::Tidy { call: self.call.clone(), metadata, sweep };
+                ask(&self.ports.tidy, tidy).await?;
                 let nothing = dropped == 0 && (scope.pending || scope.rollback);
                 let summary = if nothing { "Deployments unchanged." } else { "" };
                 Ok(succeeded(None, summary.to_owned()))

@@ -60,7 +60,6 @@ answers! {
     repo::Fetch, Vec<cambium_model::Fetched>, "fetch" => Vec::new();
     repo::Import, Vec<cambium_model::Imported>, "import" => Vec::new();
     repo::KeepCommit, (), "keep-commit" => ();
-    repo::Tidy, cambium_model::Freed, "tidy" => cambium_model::Freed::default();
     repo::Recover, cambium_model::Recovered, "recover" => cambium_model::Recovered::default();
     depsolve::Resolve, Resolution, "resolve" => Resolution::Solved(Solution {
         inactive: vec!["bash".into()],
@@ -88,6 +87,15 @@ answers! {
     txlog::CountRecords, u64, "count" => 0;
     txlog::Verify, txlog::Verified, "verify" => txlog::Verified::Intact { records: 0 };
     txlog::Export, Vec<u8>, "export" => Vec::new();
+}
+
+impl Handler<repo::Tidy> for Script {
+    type Result = Reply<cambium_model::Freed>;
+
+    fn handle(&mut self, message: repo::Tidy, _: &mut Self::Context) -> Self::Result {
+        let name = if message.sweep == Sweep::Objects { "sweep" } else { "tidy" };
+        self.answer(name, &message.call, cambium_model::Freed::default())
+    }
 }
 
 impl Handler<txlog::Enter> for Script {
@@ -368,4 +376,31 @@ async fn a_draining_coordinator_takes_nothing_and_ends_what_runs() {
     assert_eq!(outcome(&address, id).await, Outcome::Cancelled);
     let refused = address.send(start(install(&["zsh"]))).await.unwrap().unwrap_err();
     assert_eq!(refused.kind, FailureKind::Busy);
+}
+
+#[actix::test]
+async fn objects_are_swept_once_the_host_is_quiet() {
+    let (address, seen) = coordinator(Script::default(), 1).await;
+    let run = async |names: &[&str]| {
+        let id = address.send(start(install(names))).await.unwrap().unwrap().id;
+        outcome(&address, id).await;
+        while seen.lock().unwrap().last().is_none_or(|name| name != "tidy") {
+            tokio::task::yield_now().await;
+        }
+    };
+    let sweeps = || seen.lock().unwrap().iter().filter(|name| *name == "sweep").count();
+    run(&["vim"]).await;
+    tokio::time::pause();
+    tokio::time::advance(QUIET / 2).await;
+    tokio::time::resume();
+    run(&["zsh"]).await;
+    assert_eq!(sweeps(), 0);
+    tokio::time::pause();
+    while sweeps() == 0 {
+        tokio::time::advance(QUIET).await;
+    }
+    tokio::time::resume();
+    // The sweep had the turn, and gives it back.
+    run(&["emacs"]).await;
+    assert_eq!(sweeps(), 1);
 }

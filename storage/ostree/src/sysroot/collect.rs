@@ -8,7 +8,7 @@ use crate::error::{Error, Result, failed, io};
 use crate::repo::Repo;
 use crate::spare::Spares;
 use crate::writer::TEMPORARY_PREFIX;
-use cambium_model::{Checksum, Freed, Observer, Recovered};
+use cambium_model::{Checksum, Freed, Observer, Recovered, Sweep};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -26,11 +26,17 @@ const SIZE_RECORD: &str = "extensions/cambium/size";
 
 impl Sysroot {
     /// Removes what no deployment needs: old deployments' files, package refs outside `used`,
-    /// spares of commits that are gone, objects. Tells `Freed: …`. Hold the lock.
+    /// spares of commits that are gone, and, where `sweep` says so, objects. Tells `Freed: …`.
+    /// Hold the lock.
     ///
     /// # Errors
     /// When something cannot be read or removed.
-    pub fn collect(&self, used: &UsedPackages, observer: &dyn Observer) -> Result<Freed> {
+    pub fn collect(
+        &self,
+        used: &UsedPackages,
+        sweep: Sweep,
+        observer: &dyn Observer,
+    ) -> Result<Freed> {
         super::reap::reap_watchdogs();
         self.reload()?;
         let repo = self.repo()?;
@@ -40,6 +46,9 @@ impl Sysroot {
         Spares::of(&repo).retain(&commits)?;
         if observer.cancelled() {
             return Err(Error::Cancelled);
+        }
+        if sweep == Sweep::Names {
+            return Ok(Freed { bytes: 0, package_refs });
         }
         let bytes = repo.prune()?.bytes;
         record_bytes(&repo)?;

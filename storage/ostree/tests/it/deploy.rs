@@ -1,7 +1,9 @@
 //! Deployments on a sysroot that is not running, with `ostree admin` as the oracle.
 
 use crate::fixture::{Host, commit, os, ostree, stateroot, swap};
-use cambium_model::{CleanupScope, DeploymentId, FailureKind, Origin, UnlockedState, Unobserved};
+use cambium_model::{
+    CleanupScope, DeploymentId, FailureKind, Origin, Sweep, UnlockedState, Unobserved,
+};
 use cambium_ostree::{
     CommitSpec, LocalChange, Metadata, Pinned, Remote, Spares, Sysroot, Tree, UsedPackages,
 };
@@ -138,7 +140,7 @@ fn a_layered_deployment_names_its_base_and_holds_it() {
     let prepared = sysroot.prepare(&request, &Unobserved).unwrap();
     sysroot.swap(&swap(prepared, None)).unwrap();
     let used: UsedPackages = ["rpmostree/pkg/nano/1-1.x86__64".to_owned()].into();
-    let freed = sysroot.collect(&used, &Unobserved).unwrap();
+    let freed = sysroot.collect(&used, Sweep::Objects, &Unobserved).unwrap();
     assert_eq!(freed.package_refs, 1);
     let refs: Vec<_> = repo.list_refs(Some("rpmostree")).unwrap().into_iter().collect();
     assert_eq!(refs[0], ("rpmostree/base/0".to_owned(), base.clone()));
@@ -152,7 +154,7 @@ fn a_layered_deployment_names_its_base_and_holds_it() {
     let text = sysroot.origin_text(&deployment.id).unwrap();
     assert!(text.contains("baserefspec=tiny/1"), "{text}");
     // A second collection finds nothing to do.
-    assert_eq!(sysroot.collect(&used, &Unobserved).unwrap().bytes, 0);
+    assert_eq!(sysroot.collect(&used, Sweep::Objects, &Unobserved).unwrap().bytes, 0);
     host.fsck();
 }
 
@@ -173,13 +175,12 @@ fn rollback_and_undeploy_change_the_order_and_pins_hold() {
     host.sysroot().pin(&second, Pinned::No).unwrap();
     assert_eq!(host.sysroot().cleanup(rollback).unwrap(), 1);
     assert_eq!(order(), vec![first.clone()]);
-    let refused = |error: cambium_ostree::Error| {
-        assert_eq!(error.kind(), FailureKind::Precondition)
-    };
+    let refused =
+        |error: cambium_ostree::Error| assert_eq!(error.kind(), FailureKind::Precondition);
     refused(host.sysroot().rollback().unwrap_err());
     refused(host.sysroot().undeploy(&first).unwrap_err());
     assert_eq!(host.sysroot().undeploy(&second).unwrap_err().kind(), FailureKind::NotFound);
-    host.sysroot().collect(&UsedPackages::new(), &Unobserved).unwrap();
+    host.sysroot().collect(&UsedPackages::new(), Sweep::Objects, &Unobserved).unwrap();
     assert!(!host.sysroot().deployment_path(&second).exists());
 }
 
@@ -269,7 +270,7 @@ fn without_boot_entries_nothing_is_taken_for_a_left_over() {
     std::fs::rename(boot.join("loader"), boot.join("aside")).unwrap();
     for result in [
         host.sysroot().recover().map(|_| ()),
-        host.sysroot().collect(&UsedPackages::new(), &Unobserved).map(|_| ()),
+        host.sysroot().collect(&UsedPackages::new(), Sweep::Objects, &Unobserved).map(|_| ()),
     ] {
         let error = result.unwrap_err();
         assert_eq!(error.kind(), FailureKind::Precondition, "{error}");

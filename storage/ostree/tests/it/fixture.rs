@@ -158,7 +158,13 @@ impl Host {
         let _lock = sysroot.try_lock().unwrap();
         let prepared = sysroot.prepare(&self.request(commit, merge), &Unobserved).unwrap();
         sysroot.swap(&swap(prepared.clone(), merge)).unwrap();
-        sysroot.collect(&cambium_ostree::UsedPackages::new(), &Unobserved).unwrap();
+        sysroot
+            .collect(
+                &cambium_ostree::UsedPackages::new(),
+                cambium_model::Sweep::Objects,
+                &Unobserved,
+            )
+            .unwrap();
         prepared.id
     }
 

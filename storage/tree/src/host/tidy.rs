@@ -4,7 +4,7 @@ use super::Host;
 use super::error::{Result, io};
 use super::layer::{NEW_COMMIT, used_package_refs};
 use crate::assemble::remove_leftovers;
-use cambium_model::{Checksum, Freed, MetadataCache, Observer, Recovered};
+use cambium_model::{Checksum, Freed, MetadataCache, Observer, Recovered, Sweep};
 use cambium_ostree::{Repo, Spares, Sysroot};
 use std::path::Path;
 
@@ -14,7 +14,12 @@ impl Host {
     ///
     /// # Errors
     /// When something cannot be removed or made.
-    pub fn tidy(&self, metadata: MetadataCache, observer: &dyn Observer) -> Result<Freed> {
+    pub fn tidy(
+        &self,
+        metadata: MetadataCache,
+        sweep: Sweep,
+        observer: &dyn Observer,
+    ) -> Result<Freed> {
         if metadata == MetadataCache::Remove {
             self.remove_metadata()?;
         }
@@ -29,7 +34,7 @@ impl Host {
             transaction.commit()?;
         }
         let used = used_package_refs(&repo, &state.deployments)?;
-        let freed = sysroot.collect(&used, observer)?;
+        let freed = sysroot.collect(&used, sweep, observer)?;
         drop(lock);
         self.remove_rpmdb_copies(&state)?;
         if let Some(next) = state.deployments.first() {
