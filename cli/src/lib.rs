@@ -28,6 +28,9 @@ pub enum Exit {
     Code77,
 }
 
+/// What a shell says of a program that SIGPIPE ended.
+const SIGPIPE_STATUS: u8 = 128 + 13;
+
 /// Runs one command line, `argv[0]` included, and says the process's exit code.
 #[must_use]
 pub fn run(argv: Vec<OsString>) -> ExitCode {
@@ -59,6 +62,7 @@ fn finish(result: anyhow::Result<Exit>) -> ExitCode {
     match result {
         Ok(Exit::Success) => ExitCode::SUCCESS,
         Ok(Exit::Code77) => ExitCode::from(77),
+        Err(error) if error.is::<output::Unheard>() => ExitCode::from(SIGPIPE_STATUS),
         Err(error) => {
             output::report(&error);
             ExitCode::FAILURE

@@ -34,6 +34,19 @@ pub enum Chatter {
     Quiet,
 }
 
+/// Whoever read stdout has left (`cambium status --json | head`). Nothing is told, as if SIGPIPE
+/// had ended the program, which Rust's runtime ignores.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads the output any more")]
+pub struct Unheard;
+
+fn unheard(error: std::io::Error) -> anyhow::Error {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Unheard.into(),
+        _ => anyhow::Error::from(error).context("cannot write to stdout"),
+    }
+}
+
 impl Output {
     /// Text without colours.
     #[must_use]
@@ -57,8 +70,7 @@ impl Output {
     /// When stdout cannot be written.
     pub fn text(&self, text: &str) -> Result<()> {
         let mut stdout = std::io::stdout().lock();
-        stdout.write_all(text.as_bytes())?;
-        Ok(stdout.flush()?)
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(unheard)
     }
 
     /// Writes a line that is no result; not with `--quiet`, not beside JSON.
@@ -101,4 +113,17 @@ pub fn report(error: &anyhow::Error) {
 fn complain(text: &str) {
     let told = std::io::stderr().lock().write_all(text.as_bytes());
     drop(told);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_reader_that_left_goes_untold() {
+        let of = |kind| unheard(std::io::Error::from(kind));
+        assert!(of(std::io::ErrorKind::BrokenPipe).is::<Unheard>());
+        let full = of(std::io::ErrorKind::StorageFull);
+        assert!(!full.is::<Unheard>() && full.to_string().contains("stdout"), "{full}");
+    }
 }
