@@ -55,8 +55,7 @@ pub struct Import {
     pub repos: Vec<RepoStamp>,
 }
 
-/// Writes the refs that keep a commit and its packages from garbage collection until its
-/// deployment does.
+/// Writes the ref that keeps a commit from garbage collection until its deployment does.
 #[derive(Debug, Message)]
 #[rtype(result = "Reply<()>")]
 pub struct KeepCommit {
@@ -64,8 +63,6 @@ pub struct KeepCommit {
     pub call: Call,
     /// The commit to deploy.
     pub commit: Checksum,
-    /// Its packages.
-    pub packages: Vec<Imported>,
 }
 
 /// Regenerates the refs of live deployments, drops what none of them needs, and gets the next

@@ -79,9 +79,9 @@ impl Handler<KeepCommit> for Repo {
     type Result = Reply<()>;
 
     fn handle(&mut self, message: KeepCommit, context: &mut Self::Context) -> Self::Result {
-        let KeepCommit { call, commit, packages } = message;
+        let KeepCommit { call, commit } = message;
         guarded(&self.worker, context, &call, "keep the commit", || {
-            Ok(self.host.keep_commit(&commit, &packages)?)
+            Ok(self.host.keep_commit(&commit)?)
         })
     }
 }

@@ -303,13 +303,12 @@ impl Driver {
             target: Box::new(target.clone()),
             base: base.clone(),
             solution,
-            packages: packages.clone(),
+            packages,
             start,
         };
         let commit = ask(&self.ports.assemble, assemble).await?;
         self.enter(Phase::Committing).await?;
-        ask(&self.ports.keep_commit, repo::KeepCommit { call, commit: commit.clone(), packages })
-            .await?;
+        ask(&self.ports.keep_commit, repo::KeepCommit { call, commit: commit.clone() }).await?;
         Ok(Assembly::Commit(commit))
     }
 

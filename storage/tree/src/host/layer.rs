@@ -150,7 +150,7 @@ impl Host {
     ///
     /// # Errors
     /// When the repository cannot be written.
-    pub fn keep_commit(&self, commit: &Checksum, _packages: &[Imported]) -> Result<()> {
+    pub fn keep_commit(&self, commit: &Checksum) -> Result<()> {
         let repo = Repo::of_sysroot(&self.config.sysroot)?;
         if repo.resolve_ref(NEW_COMMIT)?.as_ref() == Some(commit) {
             return Ok(());

@@ -33,7 +33,6 @@ impl Host {
             }
             Intent::Cleanup(..) | Intent::RefreshMetadata { .. } => nothing(&state)?,
         };
-        cambium_native::give_memory_back();
         Ok(plan)
     }
 

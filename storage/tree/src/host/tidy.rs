@@ -5,7 +5,7 @@ use super::error::{Result, io};
 use super::layer::{NEW_COMMIT, used_package_refs};
 use crate::assemble::remove_leftovers;
 use cambium_model::{Checksum, Freed, MetadataCache, Observer, Recovered, Sweep};
-use cambium_ostree::{Repo, Spares, Sysroot};
+use cambium_ostree::{Spares, Sysroot};
 use std::path::Path;
 
 impl Host {
@@ -64,15 +64,6 @@ impl Host {
         self.forget_state();
         cambium_native::give_memory_back();
         Ok(Recovered { undone })
-    }
-
-    /// Whether the next deployment can be patched from a spare checkout.
-    ///
-    /// # Errors
-    /// When the repository cannot be read.
-    pub fn has_spare(&self) -> Result<bool> {
-        let repo = Repo::of_sysroot(&self.config.sysroot)?;
-        Ok(!Spares::of(&repo).list()?.is_empty())
     }
 }
 
