@@ -31,7 +31,7 @@ fn main() -> Result<()> {
         cambium(&host, &plan)
     })?;
     let warm = Sample::take(|| cambium(&host, &plan))?;
-    let (resident, peak) = host.daemon()?.memory()?;
+    let memory = host.daemon()?.memory()?;
     let peer = Peer::new(&metadata)?;
     let dnf_cold = Sample::take(|| peer.cold())?;
     let dnf_warm = Sample::take(|| peer.warm())?;
@@ -43,11 +43,7 @@ fn main() -> Result<()> {
         &dnf_warm,
         &format!("ours / dnf: {:.2} (wanted ≤ 0.25)", warm.ratio(&dnf_warm)),
     );
-    println!(
-        "  daemon's memory: {:.1} MiB at most, {:.1} MiB afterwards",
-        peak as f64 / 1024.0,
-        resident as f64 / 1024.0
-    );
+    println!("  daemon: {memory}");
     Ok(())
 }
 

@@ -2,6 +2,10 @@
 //!
 //! Whole processes and the daemon's own record of its phases; no clock inside the code measured.
 
+mod cpu;
+
+pub use cpu::CpuRecord;
+
 use crate::harness::Host;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -99,14 +103,23 @@ pub fn cambium(host: &Host, arguments: &[&str]) -> Result<Duration> {
 /// # Errors
 /// When the transaction did not pass through both.
 pub fn phases(host: &Host, from: &str, to: &str) -> Result<Duration> {
+    let (from, to) = span(host, from, to)?;
+    Ok(to.saturating_sub(from))
+}
+
+/// When one phase of the newest transaction began and when another did, since 1970, by the log.
+///
+/// # Errors
+/// When the transaction did not pass through both.
+pub fn span(host: &Host, from: &str, to: &str) -> Result<(Duration, Duration)> {
     let output = host.command(&["history", "--json", "--limit", "1"])?.output()?;
     let newest: Value = serde_json::from_slice(&output.stdout).context("no history")?;
-    let at = |name: &str| -> Option<u64> {
+    let at = |name: &str| -> Option<Duration> {
         let phases = newest["phases"].as_array()?;
-        phases.iter().find(|phase| phase[0] == name)?[1].as_u64()
+        let phase = phases.iter().find(|phase| phase[0] == name)?;
+        phase[1].as_u64().map(Duration::from_millis)
     };
-    let (from, to) = at(from).zip(at(to)).with_context(|| format!("no {from}–{to}: {newest}"))?;
-    Ok(Duration::from_millis(to.saturating_sub(from)))
+    at(from).zip(at(to)).with_context(|| format!("no {from}–{to}: {newest}"))
 }
 
 #[cfg(test)]

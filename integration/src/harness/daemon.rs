@@ -54,6 +54,30 @@ impl Places {
     }
 }
 
+/// Memory of a process, in KiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Resident now.
+    pub resident: u64,
+    /// Of that, what is the process's own. The rest are pages of files.
+    pub anonymous: u64,
+    /// Resident at most since it began.
+    pub peak: u64,
+}
+
+impl std::fmt::Display for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mib = |kib: u64| kib as f64 / 1024.0;
+        let Self { resident, anonymous, peak } = *self;
+        let file = mib(resident.saturating_sub(anonymous));
+        let (resident, own, peak) = (mib(resident), mib(anonymous), mib(peak));
+        write!(
+            f,
+            "{resident:.1} MiB resident ({own:.1} own, {file:.1} of files), at most {peak:.1}"
+        )
+    }
+}
+
 /// A running daemon. It is killed when this is dropped.
 pub struct Daemon {
     child: Child,
@@ -133,18 +157,25 @@ impl Daemon {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Its memory as the kernel counts it, in KiB: (resident now, resident at most).
+    /// Its memory as the kernel counts it.
     ///
     /// # Errors
     /// When it is gone.
-    pub fn memory(&self) -> Result<(u64, u64)> {
+    pub fn memory(&self) -> Result<Memory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))
             .context("the daemon is gone")?;
-        let field = |name: &str| {
+        let field = |name: &str| -> Option<u64> {
             let line = status.lines().find(|line| line.starts_with(name))?;
             line.split_whitespace().nth(1)?.parse().ok()
         };
-        field("VmRSS:").zip(field("VmHWM:")).context("the kernel does not count its memory")
+        let memory = || {
+            Some(Memory {
+                resident: field("VmRSS:")?,
+                anonymous: field("RssAnon:")?,
+                peak: field("VmHWM:")?,
+            })
+        };
+        memory().context("the kernel does not count its memory")
     }
 
     /// SIGKILL, as the kernel's out-of-memory killer would; waits until it is gone.

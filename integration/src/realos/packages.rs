@@ -48,6 +48,22 @@ impl Repositories {
     }
 }
 
+impl Place {
+    /// The repository of what is layered, as the release came out, wherever it was made.
+    #[must_use]
+    pub fn layers(&self) -> PathBuf {
+        self.directory.join("packages/repo-layers")
+    }
+}
+
+/// The packages to layer.
+///
+/// # Errors
+/// When there is no list.
+pub fn layer_list(place: &Place) -> Result<Vec<String>> {
+    names(&place.scripts.join("layer-packages.txt"))
+}
+
 /// All repositories, made where they are not there.
 ///
 /// # Errors

@@ -26,7 +26,7 @@ cargo xtask VERB
   lint              rustfmt, clippy, the layers, the style, the documentation
   demo              a host's life on a small OS made from this machine's own programs
   realos            the same life on a real distribution (needs ../shared/realos)
-  bench [NAME]      the measurements of the README, beside their peers
+  bench [NAME]      the measurements of the README, beside their peers; -- ARGS go to them
   install DESTDIR   binaries, units, man pages and completions, as a package would
   deny              licences, advisories and sources of dependencies (cargo-deny)
 ";

@@ -49,16 +49,19 @@ pub(crate) fn realos(arguments: &[String]) -> Result<()> {
     integration("realos", Profile::Dev, arguments)
 }
 
-/// The measurements, with release builds.
+/// The measurements, with release builds: all, or those named, which take what is after `--`.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     step("Native packages");
     setup::run_quietly_if_complete()?;
     build(Profile::Release)?;
     step("Measurements");
     let mut bench = cargo(&["bench", "--locked", "--package", "cambium-integration"]);
-    for name in arguments {
+    let end = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
+    let (names, rest) = arguments.split_at(end);
+    for name in names {
         bench.args(["--bench", name]);
     }
+    bench.args(rest);
     run(&mut bench)
 }
 
