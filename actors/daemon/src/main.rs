@@ -1,12 +1,13 @@
 //! `cambiumd`: the daemon.
 //!
 //! Owns: the command line, the order of start and stop. Everything else is in a file of its own:
-//! `config`, `telemetry`, `socket`, `wiring` (the one file that knows every actor), `service`.
+//! `memory`, `config`, `telemetry`, `socket`, `wiring` (the one file that knows every actor), `service`.
 
 #![allow(clippy::print_stderr)] // The last word of a program that could not start.
 
 mod compose;
 mod config;
+mod memory;
 mod places;
 mod service;
 mod socket;
@@ -64,6 +65,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    memory::set_up();
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Some(Command::Compose { command }) => compose::run(command),

@@ -43,9 +43,7 @@ impl LargeHost {
         let url = tree.small_packages();
         let text = format!("[small]\nname=small\nbaseurl=file://{}\ngpgcheck=0\n", url.display());
         fs::write(repos.join("bench.repo"), text)?;
-        // As its unit has it: Debian's GLib keeps freed memory to itself otherwise.
-        let as_unit = |command: &mut Command| _ = command.env("G_SLICE", "always-malloc");
-        let daemon = Daemon::start_with(&places, as_unit)?;
+        let daemon = Daemon::start(&places)?;
         Ok(Self { daemon, places, _directory: directory })
     }
 

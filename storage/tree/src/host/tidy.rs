@@ -41,7 +41,7 @@ impl Host {
             Spares::of(&repo).prepare(&next.id.checksum, observer)?;
         }
         self.forget_state();
-        cambium_native::give_memory_back();
+        cambium_native::rest();
         Ok(freed)
     }
 
@@ -62,7 +62,7 @@ impl Host {
         undone.extend(remove_downloads(&self.downloads())?);
         undone.extend(sysroot.recover()?.undone);
         self.forget_state();
-        cambium_native::give_memory_back();
+        cambium_native::rest();
         Ok(Recovered { undone })
     }
 }
