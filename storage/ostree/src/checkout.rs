@@ -1,10 +1,13 @@
 //! A whole commit as a directory of hard links, made by several threads.
 //!
-//! Owns: the order of creation. Directories are made first, then their files are linked by
-//! threads that share the list of directories, then each directory gets its owner, attributes,
-//! mode and time. Only bare repositories can be linked from; others go through libostree.
+//! Owns: the order of creation. A directory is one piece of work: its files are linked, its
+//! subdirectories made and left as work for whichever thread is free, then it gets its owner,
+//! attributes, mode and time, which nothing below it changes any more. Making directories takes
+//! as long as linking files, so both are shared. Only bare repositories can be linked from; others
+//! go through libostree.
 
 mod patch;
+mod queue;
 
 pub(crate) use patch::patch;
 
@@ -15,22 +18,22 @@ use crate::object::Id;
 use crate::repo::{Repo, RepoMode};
 use crate::writer::EPOCH;
 use cambium_model::{Checksum, Observer};
+use queue::Queue;
 use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// More threads than this only contend for the file system's journal (measured: 4.9, 2.5, 2.8 s
 /// for one, two and four).
 const THREADS: usize = 2;
 
-/// One directory of the checkout and the files that belong in it.
+/// A directory that is made and is to be filled.
 struct Work {
     path: PathBuf,
-    meta: Id,
-    files: Vec<(String, Id)>,
+    subtree: Subtree,
 }
 
 impl Repo {
@@ -49,11 +52,7 @@ impl Repo {
         if self.mode() != RepoMode::Bare {
             return self.checkout_by_libostree(commit, destination);
         }
-        let mut work = Vec::new();
-        let mut metas = HashMap::new();
-        self.skeleton(self.root(commit)?, destination, &mut work, &mut metas, observer)?;
-        let objects = Objects::open(self)?;
-        fill(&objects, &work, &metas, observer)
+        self.checkout_tree(self.root(commit)?, destination, THREADS, observer)
     }
 
     fn checkout_by_libostree(&self, commit: &Checksum, destination: &Path) -> Result<()> {
@@ -68,64 +67,66 @@ impl Repo {
             .map_err(failed("check out", commit))
     }
 
-    /// Makes the directories, writable for us alone until they are filled.
-    fn skeleton(
+    /// The same of one directory of a commit in a bare repository, on so many threads.
+    fn checkout_tree(
         &self,
         subtree: Subtree,
-        path: &Path,
-        work: &mut Vec<Work>,
-        metas: &mut HashMap<Id, Attributes>,
+        destination: &Path,
+        threads: usize,
         observer: &dyn Observer,
     ) -> Result<()> {
-        if observer.cancelled() {
-            return Err(Error::Cancelled);
-        }
-        rustix::fs::mkdir(path, Mode::RWXU).map_err(io("create the directory", path))?;
-        if let std::collections::hash_map::Entry::Vacant(vacant) = metas.entry(subtree.meta) {
-            vacant.insert(self.dirmeta(subtree.meta)?);
-        }
-        let tree = self.dirtree(subtree.contents)?;
-        let files = tree.files.into_iter().collect();
-        work.push(Work { path: path.to_owned(), meta: subtree.meta, files });
-        for (name, child) in tree.directories {
-            self.skeleton(child, &path.join(name), work, metas, observer)?;
-        }
-        Ok(())
+        make_directory(destination)?;
+        let queue = Queue::of(Work { path: destination.to_owned(), subtree });
+        std::thread::scope(|scope| {
+            let fill = filler(self, observer)?;
+            // A handle for each: a GObject stays on its thread.
+            let (path, queue) = (self.path(), &queue);
+            let help = move || queue.run(filler(&Repo::open(path)?, observer)?);
+            let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(help)).collect();
+            let mut result = queue.run(fill);
+            for helper in helpers {
+                let other = helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                result = result.and(other);
+            }
+            result
+        })
     }
 }
 
-/// The threads' part.
-fn fill(
-    objects: &Objects,
-    work: &[Work],
-    metas: &HashMap<Id, Attributes>,
-    observer: &dyn Observer,
-) -> Result<()> {
-    let next = AtomicUsize::new(0);
-    let run = || -> Result<()> {
-        while let Some(work) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if observer.cancelled() {
-                return Err(Error::Cancelled);
-            }
-            let directory = open_directory(&work.path)?;
-            for (name, id) in &work.files {
-                objects.link(*id, &directory, name, &work.path)?;
-            }
-            if let Some(attributes) = metas.get(&work.meta) {
-                apply_to_directory(&directory, attributes, &work.path)?;
-            }
+/// One thread's part: fills a directory and returns those that it made within.
+fn filler<'a>(
+    repo: &'a Repo,
+    observer: &'a dyn Observer,
+) -> Result<impl FnMut(Work) -> Result<Vec<Work>> + 'a> {
+    let objects = Objects::open(repo)?;
+    let mut metas: HashMap<Id, Attributes> = HashMap::new();
+    Ok(move |Work { path, subtree }: Work| {
+        if observer.cancelled() {
+            return Err(Error::Cancelled);
         }
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (1..THREADS).map(|_| scope.spawn(run)).collect();
-        let mut result = run();
-        for thread in threads {
-            let other = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            result = result.and(other);
+        let directory = open_directory(&path)?;
+        let tree = repo.dirtree(subtree.contents)?;
+        for (name, id) in &tree.files {
+            objects.link(*id, &directory, name, &path)?;
         }
-        result
+        let mut made = Vec::with_capacity(tree.directories.len());
+        for (name, subtree) in tree.directories {
+            let path = path.join(name);
+            make_directory(&path)?;
+            made.push(Work { path, subtree });
+        }
+        let attributes = match metas.entry(subtree.meta) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(vacant) => vacant.insert(repo.dirmeta(subtree.meta)?),
+        };
+        apply_to_directory(&directory, attributes, &path)?;
+        Ok(made)
     })
+}
+
+/// Writable for us alone until it is filled.
+fn make_directory(path: &Path) -> Result<()> {
+    rustix::fs::mkdir(path, Mode::RWXU).map_err(io("create the directory", path))
 }
 
 /// The loose objects of a bare repository.

@@ -47,11 +47,7 @@ fn patch_directory(
             let child = path.join(name);
             match from.directories.get(name) {
                 Some(old) => patch_directory(repo, objects, &child, *old, *subtree)?,
-                None => {
-                    let (mut work, mut metas) = (Vec::new(), std::collections::HashMap::new());
-                    repo.skeleton(*subtree, &child, &mut work, &mut metas, &Unobserved)?;
-                    super::fill(objects, &work, &metas, &Unobserved)?;
-                }
+                None => repo.checkout_tree(*subtree, &child, 1, &Unobserved)?,
             }
         }
     }
