@@ -137,29 +137,30 @@ impl Coordinator {
         );
         context.spawn(driver.run().into_actor(self).map(|(), coordinator, context| {
             coordinator.retire();
-            coordinator.sweep_later(context);
+            coordinator.sweep_later(Sweep::Objects, context);
             coordinator.next(context);
         }));
     }
 
-    /// Removes unneeded objects once the host has been quiet.
-    fn sweep_later(&mut self, context: &mut Context<Self>) {
+    /// Removes what is not needed once the host has been quiet, and sees to it that there is a
+    /// spare checkout.
+    fn sweep_later(&mut self, sweep: Sweep, context: &mut Context<Self>) {
         if let Some(due) = self.sweep_due.take() {
             context.cancel_future(due);
         }
-        self.sweep_due = Some(context.run_later(QUIET, |coordinator, context| {
+        self.sweep_due = Some(context.run_later(QUIET, move |coordinator, context| {
             coordinator.sweep_due = None;
             // The end of what runs makes the next one due.
             if coordinator.running.is_none() && coordinator.gate == Gate::Open {
-                coordinator.sweep(context);
+                coordinator.sweep(sweep, context);
             }
         }));
     }
 
-    fn sweep(&mut self, context: &mut Context<Self>) {
+    fn sweep(&mut self, sweep: Sweep, context: &mut Context<Self>) {
         self.sweeping = true;
         let ports = self.ports.clone();
-        let sweep = async move { drive::tidy(&ports, Sweep::Objects).await };
+        let sweep = async move { drive::tidy(&ports, sweep).await };
         context.spawn(sweep.into_actor(self).map(|(), coordinator, context| {
             coordinator.sweeping = false;
             coordinator.next(context);
@@ -196,6 +197,8 @@ impl Handler<Resume> for Coordinator {
             if coordinator.gate == Gate::Starting {
                 coordinator.gate = Gate::Open;
             }
+            // The first change should find a spare checkout, as later ones do.
+            coordinator.sweep_later(Sweep::Names, context);
             coordinator.next(context);
             result
         }))

@@ -379,6 +379,19 @@ async fn a_draining_coordinator_takes_nothing_and_ends_what_runs() {
 }
 
 #[actix::test]
+async fn a_host_that_is_quiet_after_the_start_gets_its_spare() {
+    let (_address, seen) = coordinator(Script::default(), 1).await;
+    tokio::time::pause();
+    tokio::time::advance(QUIET / 2).await;
+    assert!(seen.lock().unwrap().is_empty(), "a start is not followed by work at once");
+    while seen.lock().unwrap().is_empty() {
+        tokio::time::advance(QUIET).await;
+    }
+    // Names only: nothing has become unneeded.
+    assert_eq!(seen.lock().unwrap()[..], ["tidy"]);
+}
+
+#[actix::test]
 async fn objects_are_swept_once_the_host_is_quiet() {
     let (address, seen) = coordinator(Script::default(), 1).await;
     let run = async |names: &[&str]| {
