@@ -4,15 +4,20 @@
 //! its own systemd. `oracle` and `traces` look at the result without a line of code of ours.
 
 pub mod answer;
+pub mod ballast;
 pub mod daemon;
 pub mod host;
+pub mod injected;
 pub mod oracle;
 pub mod server;
 pub mod traces;
 pub mod vm;
+pub mod whole;
 
 pub use answer::Answer;
+pub use ballast::Ballast;
 pub use daemon::Daemon;
 pub use host::{Host, Start};
+pub use injected::Injected;
 pub use traces::Traces;
 pub use vm::Vm;

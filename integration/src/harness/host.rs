@@ -35,7 +35,9 @@ pub struct Host {
     remote: PathBuf,
     layers: Layers,
     base: Base,
-    directory: TempDir,
+    directory: PathBuf,
+    /// Removes the directory, unless it is another's.
+    _owned: Option<TempDir>,
 }
 
 impl Host {
@@ -69,14 +71,17 @@ impl Host {
     /// # Errors
     /// When the fixture cannot be made or the daemon not started.
     pub fn of_base(directory: TempDir, base: Base, start: Start) -> Result<Self> {
-        let mut host = Self {
-            daemon: None,
-            places: Places::below(directory.path()),
-            remote: directory.path().join("remote"),
-            layers: Layers::get()?,
-            base,
-            directory,
-        };
+        let mut host = Self::made_in(directory.path(), base, start)?;
+        host._owned = Some(directory);
+        Ok(host)
+    }
+
+    /// A host on this base, below a directory that exists and stays.
+    ///
+    /// # Errors
+    /// When the fixture cannot be made or the daemon not started.
+    pub fn made_in(directory: &Path, base: Base, start: Start) -> Result<Self> {
+        let mut host = Self::found(directory, base)?;
         host.make_remote()?;
         host.publish(Edition::First)?;
         host.deploy()?;
@@ -86,6 +91,23 @@ impl Host {
             host.start()?;
         }
         Ok(host)
+    }
+
+    /// The host of this base that is below this directory already. No daemon is started, and the
+    /// directory stays.
+    ///
+    /// # Errors
+    /// When the fixture cannot be made.
+    pub fn found(directory: &Path, base: Base) -> Result<Self> {
+        Ok(Self {
+            daemon: None,
+            places: Places::below(directory),
+            remote: directory.join("remote"),
+            layers: Layers::get()?,
+            base,
+            directory: directory.to_owned(),
+            _owned: None,
+        })
     }
 
     /// A repository of our own that shows the fixture's objects: publishing is writing a ref.
@@ -281,7 +303,7 @@ impl Host {
     /// The temporary directory.
     #[must_use]
     pub fn directory(&self) -> &Path {
-        self.directory.path()
+        &self.directory
     }
 
     /// The root of the deployment that boots next.

@@ -128,14 +128,7 @@ pub fn diff(repository: &Path, from: &str, to: &str) -> Result<Vec<String>> {
 /// # Errors
 /// When there is no entry.
 pub fn boot_files(sysroot: &Path) -> Result<Vec<PathBuf>> {
-    let entries = sysroot.join("boot/loader/entries");
-    let mut files: Vec<_> = fs::read_dir(&entries)
-        .with_context(|| format!("no {}", entries.display()))?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<std::io::Result<_>>()?;
-    files.sort();
-    let last = files.pop().context("there is no boot loader entry")?;
-    let text = fs::read_to_string(&last)?;
+    let text = boot_entry(sysroot)?;
     let boot = sysroot.join("boot");
     let mut named = Vec::new();
     for line in text.lines() {
@@ -153,6 +146,28 @@ pub fn boot_files(sysroot: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(named)
+}
+
+/// The kernel arguments of the boot loader entry which boots next.
+///
+/// # Errors
+/// When there is no entry, or it has none.
+pub fn boot_options(sysroot: &Path) -> Result<String> {
+    let text = boot_entry(sysroot)?;
+    let options = text.lines().find_map(|line| line.strip_prefix("options "));
+    options.map(str::to_owned).with_context(|| format!("no options in {text:?}"))
+}
+
+/// The text of the boot loader entry which boots next: the last by name.
+fn boot_entry(sysroot: &Path) -> Result<String> {
+    let entries = sysroot.join("boot/loader/entries");
+    let mut files: Vec<_> = fs::read_dir(&entries)
+        .with_context(|| format!("no {}", entries.display()))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<std::io::Result<_>>()?;
+    files.sort();
+    let last = files.pop().context("there is no boot loader entry")?;
+    Ok(fs::read_to_string(&last)?)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::oracle;
 use anyhow::{Result, bail};
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
@@ -46,7 +47,7 @@ impl Traces {
                 .collect(),
             deployments: oracle::deployment_directories(sysroot)?.iter().map(|p| name(p)).collect(),
             boot: tree(&sysroot.join("boot")),
-            temporary: temporary(&host.repo().join("tmp")),
+            temporary: &temporary(&host.repo().join("tmp")) | &in_memory(host),
             mounts: mounts(host),
             children: host.daemon().map(|daemon| children(daemon.pid())).unwrap_or_default(),
         })
@@ -90,6 +91,14 @@ impl Traces {
             changes.extend(before.difference(after).map(|gone| format!("{what} gone: {gone}")));
         }
         changes
+    }
+
+    /// What no host at rest has: temporary refs and files, mounts, processes.
+    #[must_use]
+    pub fn left_behind(&self) -> Vec<String> {
+        let refs = self.refs.iter().filter(|name| name.contains("/tmp/"));
+        let rest = self.temporary.iter().chain(&self.mounts).chain(&self.children);
+        refs.chain(rest).cloned().collect()
     }
 
     /// Checks that nothing changed on the host since this picture, once the daemon has tidied up.
@@ -141,6 +150,18 @@ fn temporary(directory: &Path) -> BTreeSet<String> {
     let names = entries.filter_map(Result::ok);
     let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| name != "cache" && !name.starts_with("staging-")).collect()
+}
+
+/// Directories in shared memory that belong to this host: their names hold the inode of where its
+/// assemblies work.
+fn in_memory(host: &Host) -> BTreeSet<String> {
+    let private = host.repo().join("extensions/rpmostree/private");
+    let Ok(private) = fs::metadata(private) else { return BTreeSet::new() };
+    let prefix = format!("cambium-{:x}-{:x}-", private.dev(), private.ino());
+    let Ok(entries) = fs::read_dir("/dev/shm") else { return BTreeSet::new() };
+    let names = entries.filter_map(Result::ok);
+    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with(&prefix)).collect()
 }
 
 /// The mounts below the host's directory that we or its daemon see.
