@@ -8,5 +8,6 @@ pub mod fixture;
 pub mod harness;
 pub mod large;
 pub mod measure;
+pub mod powercut;
 pub mod realos;
 pub mod run;

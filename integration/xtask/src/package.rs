@@ -52,6 +52,8 @@ pub(crate) const PACKAGES: &[Native] = &[
     native(For::Running, "zstd", "zstd"),
     native(For::Testing, "dnf", "dnf"),
     native(For::Testing, "strace", "strace"),
+    native(For::Testing, "qemu-utils", "qemu-img"),
+    native(For::Testing, "mount", ""),
 ];
 
 #[cfg(test)]
