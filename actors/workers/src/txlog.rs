@@ -67,10 +67,15 @@ impl Txlog {
                 return Err(Failure::new(FailureKind::Internal, "the log is not open"));
             };
             let done = work(open);
-            let stopped = |e: &_| matches!(e, LogError::Stopped | LogError::Database { .. });
-            if done.as_ref().err().is_some_and(stopped) {
+            let stopped = |error: &_| {
+                use LogError::{Database, Stopped, Sync};
+                matches!(error, Stopped | Database { .. } | Sync { .. })
+            };
+            if done.as_ref().err().is_some_and(stopped)
+                && let Some(open) = slot.take()
+            {
                 // After a failed write (a full disk) the log takes no more until it is read anew.
-                *slot = None;
+                open.log.close();
             }
             Ok(done?)
         })

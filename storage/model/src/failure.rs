@@ -112,10 +112,14 @@ impl Failure {
         Self { kind, what: what.into(), causes: Vec::new(), advice: String::new() }
     }
 
-    /// An engine's error with the chain of its sources.
+    /// An engine's error with the chain of its sources. What is to be done about a full file system
+    /// is known to all.
     #[must_use]
     pub fn from_error(kind: FailureKind, error: &(dyn std::error::Error + 'static)) -> Self {
         let mut failure = Self::new(kind, error.to_string());
+        if kind == FailureKind::NoSpace {
+            failure.advice = "Free some space on that file system, then ask again.".to_owned();
+        }
         let mut source = error.source();
         while let Some(cause) = source {
             failure.causes.push(cause.to_string());
@@ -124,10 +128,13 @@ impl Failure {
         failure
     }
 
-    /// The same failure, telling what the user can do.
+    /// The same failure, telling what the user can do; nothing leaves what was told.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
-        self.advice = advice.into();
+        let advice = advice.into();
+        if !advice.is_empty() {
+            self.advice = advice;
+        }
         self
     }
 }
@@ -152,6 +159,14 @@ mod tests {
             let json = serde_json::to_string(&kind).unwrap();
             assert_eq!(json, format!("\"{kind}\""));
         }
+    }
+
+    #[test]
+    fn a_full_file_system_has_advice_whoever_found_it() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let failure = Failure::from_error(FailureKind::NoSpace, &full).advise("");
+        assert!(failure.advice.starts_with("Free some space"), "{failure:?}");
+        assert_eq!(failure.advise("Or this.").advice, "Or this.");
     }
 
     #[test]

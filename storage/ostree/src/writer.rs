@@ -123,7 +123,7 @@ impl Repo {
                 target,
                 gio::Cancellable::NONE,
             )
-            .map_err(failed("write a link to", target))?;
+            .map_err(failed("write a link to", format!("{target} to {}", self.path().display())))?;
         checksum(&written)
     }
 
@@ -137,7 +137,10 @@ impl Repo {
         if !self.has_object(ObjectKind::File, &checksum)? {
             self.raw()
                 .write_content_trusted(checksum.as_str(), stream, length, gio::Cancellable::NONE)
-                .map_err(failed("write the file object", &checksum))?;
+                .map_err(|error| {
+                    let on = format!("{checksum} to {}", self.path().display());
+                    failed("write the file object", on)(error)
+                })?;
         }
         Ok(checksum)
     }

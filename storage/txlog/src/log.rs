@@ -15,6 +15,7 @@ use crate::witness::{Head, Witness};
 use cambium_model::{Event, Outcome, Phase, Request, TransactionId};
 use std::fs::File;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -91,6 +92,14 @@ impl Log {
         let Parts { store, witness, index, head } = parts;
         let state = Mutex::new(State { store, witness, index, head, writes: Writes::Taken });
         Self { state, retention, _lock: lock }
+    }
+
+    /// Closes the log. sled syncs its file once more and panics where that fails; every record that
+    /// was acknowledged is durable by then, so that nothing is lost by it.
+    pub fn close(self) {
+        if catch_unwind(AssertUnwindSafe(|| drop(self))).is_err() {
+            tracing::warn!("the transaction log could not be synced when it was closed");
+        }
     }
 
     /// A panic while the lock was held left `writes` refused, and reading is always safe.

@@ -57,17 +57,11 @@ impl Sysroot {
         if self.is_booted() {
             self.stage(swap, &kernel.boot_checksum)
         } else {
-            let space = self.space()?;
             // libostree shares kernels between deployments; only a new one needs room.
             let kernels = self.path().join("boot/ostree");
             let there = kernels.join(format!("{}-{}", id.stateroot, kernel.boot_checksum)).exists();
-            if !there && kernel.boot_bytes > space.boot_free {
-                return Err(Error::NoSpace {
-                    on: self.path().join("boot").display().to_string(),
-                    needed: kernel.boot_bytes,
-                    free: space.boot_free,
-                });
-            }
+            let entries = self.inner.deployments().len() + 1;
+            self.require_boot_space(if there { 0 } else { kernel.boot_bytes }, entries)?;
             self.boot(swap, &kernel.boot_checksum)
         }
     }
@@ -147,9 +141,24 @@ impl Sysroot {
         all.iter().filter(|deployment| keep(deployment)).cloned().collect()
     }
 
+    /// Refuses to begin what /boot has no room for: kernels, and a block for each entry and
+    /// directory, since libostree writes all entries anew beside the old ones.
+    fn require_boot_space(&self, kernels: u64, entries: usize) -> Result<()> {
+        const BLOCK: u64 = 4096;
+        /// `loader.N`, its `entries`, `ostree`, a kernel's own directory, and what these grow by.
+        const DIRECTORIES: u64 = 6;
+        let needed = kernels + (entries as u64 + DIRECTORIES) * BLOCK;
+        let free = self.space()?.boot_free;
+        if needed <= free {
+            return Ok(());
+        }
+        Err(Error::NoSpace { on: self.path().join("boot").display().to_string(), needed, free })
+    }
+
     /// Writes the boot entries for these deployments. Directories and objects stay for
     /// [`Self::collect`].
     pub(super) fn write(&self, deployments: &[ostree::Deployment]) -> Result<()> {
+        self.require_boot_space(0, deployments.len())?;
         let options = ostree::SysrootWriteDeploymentsOpts { do_postclean: false };
         self.inner
             .write_deployments_with_options(deployments, &options, gio::Cancellable::NONE)

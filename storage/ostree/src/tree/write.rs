@@ -113,5 +113,5 @@ fn write_metadata(repo: &Repo, kind: ObjectKind, id: Id, variant: &glib::Variant
     }
     repo.raw()
         .write_metadata_trusted(kind.raw(), checksum.as_str(), variant, gio::Cancellable::NONE)
-        .map_err(failed("write the object", checksum))
+        .map_err(failed("write the object", format!("{checksum} to {}", repo.path().display())))
 }

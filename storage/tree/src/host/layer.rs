@@ -58,6 +58,9 @@ impl Host {
                 });
             }
         }
+        // All of them together, before the first is written: each alone might still fit.
+        let new = packages.iter().filter(|fetched| fetched.file.is_some());
+        repo.require_space(new.map(|fetched| fetched.package.installed_bytes).sum())?;
         let imported = match rpms.as_slice() {
             [] => Vec::new(),
             rpms => import(repo.path(), rpms, Documentation::Keep, observer)?,
