@@ -10,6 +10,7 @@ use crate::etc::{self, EtcConflict};
 use crate::origin::render_origin;
 use crate::repo::Repo;
 use crate::spare::{Spares, sync_directory, sync_filesystem};
+use crate::writer::TEMPORARY_PREFIX;
 use cambium_model::{
     Checksum, DeploymentId, Observer, Origin, PreparedDeployment, Progress, Stateroot,
 };
@@ -102,7 +103,10 @@ impl Sysroot {
         let origin = render_origin(&request.origin, request.previous_origin.as_deref())?;
         let place = self.deploy_directory(&id.stateroot);
         let path = self.origin_path(id);
-        let mut file = tempfile::NamedTempFile::new_in(repo.path().join("tmp"))
+        // A name by which recovery knows it for ours.
+        let mut file = tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .tempfile_in(repo.path().join("tmp"))
             .map_err(io("create", &path))?;
         file.write_all(origin.as_bytes()).map_err(io("write", &path))?;
         rustix::fs::fchmod(file.as_file(), rustix::fs::Mode::from_raw_mode(0o644))
@@ -180,7 +184,7 @@ fn default_etc(repo: &Repo, commit: &Checksum, made: &Path) -> Result<()> {
             commit.as_str(),
             gio::Cancellable::NONE,
         )
-        .map_err(failed("copy /usr/etc of", commit))
+        .map_err(failed("copy /usr/etc to", made.display()))
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {
