@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 /// A log that is open, and what was found.
 #[derive(Debug)]
 pub enum Opened {
-    /// There was none: the caller notes the deployments that are there.
+    /// There was none, or nothing was ever written to it: the caller notes the deployments that are
+    /// there.
     Fresh(Log),
     /// Every acknowledged record is there and whole.
     Intact(Log),
@@ -64,10 +65,11 @@ pub(crate) fn open(dir: &Path, retention: Retention) -> Result<Opened, Error> {
     create_directories(parent)?;
     let lock = lock(&beside(dir, ".lock"))?;
     await_closed(&dir.join("db"))?;
-    let fresh = !dir.exists();
     create_directories(dir)?;
     match attempt(dir)? {
         Attempt::Open(parts) => {
+            // Not whether the directory was there: its creation may have been cut short.
+            let fresh = parts.head == Head::EMPTY;
             let log = Log::new(*parts, lock, retention);
             Ok(if fresh { Opened::Fresh(log) } else { Opened::Intact(log) })
         }

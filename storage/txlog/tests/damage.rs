@@ -1,9 +1,16 @@
-//! A log that is cut, torn, flipped or killed at every place: never a panic, never a silent loss.
+//! A log that is cut, torn, flipped, stale or killed at every place: never a panic, never a silent
+//! loss.
+//!
+//! Every file of the log's directory is damaged: sled's `db` (headers of segments and messages,
+//! keys, chunks of records, padding), its `conf` and snapshots, and the witness. The usual run
+//! looks at each place where a record begins or ends and at a sample of the rest;
+//! `CAMBIUM_DAMAGE=all cargo nextest run -p cambium-txlog --test damage` at every byte.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use cambium_model::{Change, CleanupScope, Initiator, Options, Phase, Request, TransactionId};
 use cambium_txlog::{Log, Opened, Verification};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -29,37 +36,91 @@ fn write(log: &Log, number: u64) {
     }
 }
 
-/// The directory of a log and its bytes after each of `records` records, from none.
-fn states(records: u64) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let dir = tempfile::tempdir().unwrap();
+/// Every file of a log's directory.
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+/// In memory: nothing here is about the disk, and a disk would sync for each try.
+fn scratch() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap()
+}
+
+fn read(path: &Path) -> Files {
+    let mut files = Files::new();
+    let mut open = vec![path.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let entry = entry.unwrap().path();
+            if entry.is_dir() {
+                open.push(entry);
+            } else {
+                let name = entry.strip_prefix(path).unwrap().to_owned();
+                files.insert(name, fs::read(entry).unwrap());
+            }
+        }
+    }
+    files
+}
+
+/// The files of a log after each of `records` records, from none; it is reopened before the last
+/// two, since sled writes a snapshot then.
+fn states(records: u64) -> Vec<Files> {
+    let dir = scratch();
     let path = dir.path().join("log");
-    let log = Log::open(&path).unwrap().into_log();
-    let read = || (fs::read(path.join("db")).unwrap(), fs::read(path.join("witness")).unwrap());
-    let mut states = vec![read()];
+    let mut log = Log::open(&path).unwrap().into_log();
+    let mut states = vec![read(&path)];
     for number in 1..=records {
+        if number + 1 == records {
+            drop(log);
+            log = Log::open(&path).unwrap().into_log();
+        }
         write(&log, number);
-        states.push(read());
+        states.push(read(&path));
     }
     states
 }
 
 /// A log's directory with these files, as a machine would find it after a restart.
-fn restored(db: &[u8], witness: &[u8]) -> (TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
+fn restored(files: &Files) -> (TempDir, PathBuf) {
+    let dir = scratch();
     let path = dir.path().join("log");
-    Log::open(&path).unwrap();
-    for entry in fs::read_dir(&path).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_name().to_string_lossy().starts_with("snap.") {
-            fs::remove_file(entry.path()).unwrap();
-        }
+    fs::create_dir_all(path.join("blobs")).unwrap();
+    for (name, bytes) in files {
+        fs::write(path.join(name), bytes).unwrap();
     }
-    fs::write(path.join("db"), db).unwrap();
-    fs::write(path.join("witness"), witness).unwrap();
     (dir, path)
 }
 
-/// The records of an intact log; `None` where it was moved aside, which is the other right answer.
+/// The same files with one of them changed.
+fn with(files: &Files, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Files {
+    let mut files = files.clone();
+    change(files.get_mut(Path::new(name)).unwrap());
+    files
+}
+
+/// The places of `file` to be damaged: its beginning and end, where each record's bytes begin and
+/// end, and a sample of all that is not zero; all of them where that is asked for.
+fn places(states: &[Files], name: &str) -> BTreeSet<usize> {
+    let file = &states.last().unwrap()[Path::new(name)];
+    let used: Vec<usize> = (0..file.len()).filter(|at| file[*at] != 0).collect();
+    if std::env::var("CAMBIUM_DAMAGE").is_ok_and(|which| which == "all") {
+        return used.into_iter().collect();
+    }
+    let mut places: BTreeSet<usize> = used.iter().copied().step_by(used.len() / 120 + 1).collect();
+    places.extend(0..file.len().min(48));
+    for pair in states.windows(2) {
+        if let (Some(old), Some(new)) = (pair[0].get(Path::new(name)), pair[1].get(Path::new(name)))
+        {
+            let range = difference(old, new);
+            for edge in [range.start, range.end] {
+                places.extend(edge.saturating_sub(6)..edge + 6);
+            }
+        }
+    }
+    places.retain(|at| *at < file.len());
+    places
+}
+
+/// The records of an intact or new log; `None` where it was moved aside, which is the other right answer.
 fn reopened(path: &Path, what: &str) -> Option<u64> {
     match Log::open(path).unwrap_or_else(|error| panic!("{what}: {error}")) {
         Opened::Intact(log) => {
@@ -69,11 +130,11 @@ fn reopened(path: &Path, what: &str) -> Option<u64> {
             Some(verified.records)
         }
         Opened::Rebuilt { log, aside, why } => {
-            assert!(aside.join("db").exists() && !why.is_empty(), "{what}");
+            assert!(aside.is_dir() && !why.is_empty(), "{what}");
             assert_eq!(log.records().unwrap(), 0, "{what}");
             None
         }
-        Opened::Fresh(_) => panic!("{what}: taken for a new log"),
+        Opened::Fresh(_) => Some(0),
     }
 }
 
@@ -87,67 +148,97 @@ fn difference(old: &[u8], new: &[u8]) -> std::ops::Range<usize> {
 
 #[test]
 fn a_write_that_was_torn_anywhere_loses_nothing_acknowledged() {
-    let states = states(5);
+    let states = states(6);
+    let name = Path::new("db");
     for (number, pair) in (0_u64..).zip(states.windows(2)) {
-        let ((old, witness), (new, seen)) = (&pair[0], &pair[1]);
+        let (old, new) = (&pair[0][name], &pair[1][name]);
         let range = difference(old, new);
         assert!(!range.is_empty(), "record {} is in the file", number + 1);
         for cut in range.clone().step_by(29).chain([range.end]) {
-            let mut torn = new[..cut].to_vec();
-            torn.extend(old.get(cut..).unwrap_or_default());
-            let (_dir, path) = restored(&torn, witness);
+            let torn = with(&pair[0], "db", |db| {
+                db.resize(new.len().max(db.len()), 0);
+                db[..cut].copy_from_slice(&new[..cut]);
+            });
+            let (_dir, path) = restored(&torn);
             let what = format!("record {} torn at {cut} of {range:?}", number + 1);
             let records = reopened(&path, &what);
             assert!(records == Some(number) || records == Some(number + 1), "{what}: {records:?}");
         }
-        let (_dir, path) = restored(old, seen);
+        let seen = pair[1][Path::new("witness")].clone();
+        let (_dir, path) = restored(&with(&pair[0], "witness", |witness| *witness = seen));
         assert_eq!(reopened(&path, "a witness ahead of its database"), None);
     }
 }
 
-#[test]
-fn a_cut_database_is_whole_or_moved_aside() {
+/// Damages each file in each of its places by `damage`: all records are there, or the log was moved
+/// aside.
+#[track_caller]
+fn check(damage: impl Fn(&mut Vec<u8>, usize)) {
     let states = states(5);
-    let (db, witness) = states.last().unwrap();
-    let used = db.iter().rposition(|byte| *byte != 0).unwrap() + 1;
-    let near = (0..used.min(db.len())).step_by(used / 150 + 1);
-    for length in near.chain([used - 1, used, db.len() - 1, db.len()]) {
-        let (_dir, path) = restored(&db[..length.min(db.len())], witness);
-        let records = reopened(&path, &format!("cut to {length} bytes"));
-        assert!(matches!(records, None | Some(5)), "cut to {length} bytes: {records:?}");
-    }
-    let (_dir, path) = restored(db, witness);
+    let whole = states.last().unwrap();
+    let (_dir, path) = restored(whole);
     assert_eq!(reopened(&path, "whole"), Some(5));
+    let mut aside = 0;
+    for file in whole.keys() {
+        let name = file.to_str().unwrap();
+        for at in places(&states, name) {
+            let (_dir, path) = restored(&with(whole, name, |bytes| damage(bytes, at)));
+            let what = format!("byte {at} of {name}");
+            let records = reopened(&path, &what);
+            assert!(matches!(records, None | Some(5)), "{what}: {records:?}");
+            aside += u32::from(records.is_none());
+        }
+    }
+    assert!(aside > 0, "no damage was ever seen");
+}
+
+#[test]
+fn a_file_cut_at_any_byte_is_whole_or_the_log_is_moved_aside() {
+    check(|bytes, at| bytes.truncate(at));
 }
 
 #[test]
 fn a_flipped_bit_is_harmless_or_the_log_is_moved_aside() {
-    let states = states(4);
-    let (db, witness) = states.last().unwrap();
-    let used: Vec<usize> = (0..db.len()).filter(|at| db[*at] != 0).collect();
-    for (round, at) in used.iter().step_by(used.len() / 150 + 1).enumerate() {
-        let mut flipped = db.clone();
-        flipped[*at] ^= 1 << (round % 8);
-        let (_dir, path) = restored(&flipped, witness);
-        let records = reopened(&path, &format!("bit {} of byte {at}", round % 8));
-        assert!(matches!(records, None | Some(4)), "byte {at}: {records:?}");
-    }
-    for at in 0..52 {
-        let mut flipped = witness.clone();
-        flipped[at] ^= 1;
-        let (_dir, path) = restored(db, &flipped);
-        assert!(matches!(reopened(&path, "witness"), None | Some(4)));
+    check(|bytes, at| bytes[at] ^= 1 << (at % 8));
+}
+
+#[test]
+fn a_zeroed_sector_is_harmless_or_the_log_is_moved_aside() {
+    check(|bytes, at| {
+        let sector = at / 512 * 512;
+        let end = (sector + 512).min(bytes.len());
+        bytes[sector..end].fill(0);
+    });
+}
+
+#[test]
+fn a_file_of_an_earlier_time_is_harmless_or_the_log_is_moved_aside() {
+    let states = states(6);
+    let whole = states.last().unwrap();
+    for (age, old) in states.iter().rev().enumerate().skip(1) {
+        for (file, bytes) in old {
+            let name = file.to_str().unwrap();
+            let mut mixed = whole.clone();
+            mixed.insert(file.clone(), bytes.clone());
+            let (_dir, path) = restored(&mixed);
+            let what = format!("{name} of {age} records before");
+            let records = reopened(&path, &what);
+            assert!(matches!(records, None | Some(6)), "{what}: {records:?}");
+        }
     }
 }
 
 #[test]
 fn a_missing_file_is_noticed() {
-    for name in ["db", "witness", "conf"] {
-        let states = states(3);
-        let (_dir, path) = restored(&states[3].0, &states[3].1);
-        fs::remove_file(path.join(name)).unwrap();
-        let records = reopened(&path, name);
-        assert!(matches!(records, None | Some(3)), "without {name}: {records:?}");
+    let states = states(3);
+    let whole = states.last().unwrap();
+    for file in whole.keys() {
+        let mut files = whole.clone();
+        files.remove(file);
+        let (_dir, path) = restored(&files);
+        let what = format!("without {}", file.display());
+        let records = reopened(&path, &what);
+        assert!(matches!(records, None | Some(3)), "{what}: {records:?}");
     }
 }
 

@@ -111,6 +111,19 @@ fn an_unfinished_transaction_is_never_dropped() {
 }
 
 #[test]
+fn a_log_whose_creation_was_cut_short_is_still_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    std::fs::create_dir(&path).unwrap();
+    assert!(matches!(Log::open(&path), Ok(Opened::Fresh(_))), "only its directory was made");
+    assert!(matches!(Log::open(&path), Ok(Opened::Fresh(_))), "and nothing was written since");
+    let log = Log::open(&path).unwrap().into_log();
+    log.note(NoteReason::Imported, Vec::new(), 1).unwrap();
+    drop(log);
+    assert!(matches!(Log::open(&path), Ok(Opened::Intact(_))));
+}
+
+#[test]
 fn a_second_opener_is_told_that_the_log_is_in_use() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(&dir, 2);
