@@ -15,14 +15,15 @@ pub struct BootEntry {
     lines: Vec<String>,
 }
 
-/// The key and value of a line; `None` for comments and blank lines.
+/// The key and value of a line; `None` for comments and blank lines. Only ASCII counts as blank: a
+/// value may end in any other character, and is handed to the kernel with it.
 fn field(line: &str) -> Option<(&str, &str)> {
-    let line = line.trim();
+    let line = line.trim_ascii();
     if line.is_empty() || line.starts_with('#') {
         return None;
     }
     let (key, value) = line.split_once([' ', '\t']).unwrap_or((line, ""));
-    Some((key, value.trim_start()))
+    Some((key, value.trim_ascii_start()))
 }
 
 impl BootEntry {
@@ -104,6 +105,16 @@ mod tests {
         assert_eq!(entry.to_string(), expected);
         entry.set("aboot", &["/x\ny"]);
         assert_eq!(entry.to_string(), expected + "aboot /x y\n");
+    }
+
+    #[test]
+    fn an_argument_may_end_in_a_blank_that_is_none_to_the_kernel() {
+        for argument in ["name=x\u{a0}", "name=\u{3000}", "\u{b}"] {
+            let mut entry: BootEntry = ENTRY.parse().unwrap();
+            let arguments: KernelArgs = argument.parse().unwrap();
+            entry.set_kernel_args(&arguments);
+            assert_eq!(entry.kernel_args(), arguments);
+        }
     }
 
     proptest! {

@@ -145,9 +145,8 @@ impl KernelArgs {
                 _ => return Err(KargsError::Ambiguous(key.to_owned())),
             },
         };
-        if let Some(place) = self.0.get_mut(at) {
-            *place = new;
-        }
+        // A value with blanks is several arguments, as the kernel and the next reader see it.
+        self.0.splice(at..=at, split(&new));
         Ok(())
     }
 
@@ -233,6 +232,13 @@ mod tests {
         check("a b=1", "replace", "c=2", Err("No key 'c' found"));
         check(two, "replace", "console=x", Err("Multiple values for key 'console' found"));
         check("c=1 c=2 d", "replace", "c=1=3", Ok("c=3 c=2 d"));
+    }
+
+    #[test]
+    fn a_replacement_with_blanks_is_the_arguments_that_it_will_be_read_as() {
+        let mut args: KernelArgs = "a b=1 c".parse().unwrap();
+        args.edit(&edit("replace", "b=1=2 d=\"x y\"")).unwrap();
+        assert_eq!(args.to_arguments(), ["a", "b=2", "d=\"x y\"", "c"]);
     }
 
     #[test]
