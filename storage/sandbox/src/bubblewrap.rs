@@ -3,6 +3,8 @@
 //! Needs root and nothing of the kernel but namespaces: no user namespace is made, so uids
 //! inside are the tree's own. Written for bubblewrap 0.8 (Debian 12) and later.
 
+use crate::cgroup::Group;
+use crate::room::{Network, Room};
 use crate::spec::{Access, Program, Spec};
 use crate::{Error, process, seccomp};
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -20,6 +22,8 @@ pub(crate) struct Prepared {
     pub(crate) output: io::PipeReader,
     /// bubblewrap's own account: JSON documents, one a line.
     pub(crate) status: io::PipeReader,
+    /// How people are told of this way of confinement.
+    pub(crate) backend: &'static str,
 }
 
 /// Kept of root's capabilities: what installing files takes, and nothing that reaches devices,
@@ -38,9 +42,9 @@ const CAPABILITIES: [&str; 8] = [
 /// Where the script's text is inside: on the sandbox's own /run, so it never reaches the tree.
 const SCRIPT: &str = "/run/cambium-script";
 
-/// Files of proc that root may write without any capability, and that are the whole machine's.
-const PROC_READ_ONLY: [&str; 5] =
-    ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs"];
+/// Bytes that may be written to the root itself, beside the tree's directories: it is memory,
+/// and goes with the sandbox.
+const TOP: &str = "1048576";
 
 /// Parts of sys that programs look at (udev rules, systemd's virtualisation check).
 const SYS: [&str; 5] = ["block", "bus", "class", "dev", "devices"];
@@ -79,8 +83,10 @@ pub(crate) fn prepare(spec: &Spec) -> Result<Prepared, Error> {
     let filters =
         seccomp::programs().map_err(|source| Error::Filter { name: spec.name.clone(), source })?;
 
+    let room = Room::current();
+    let network = room.as_ref().map_or(Network::OfTheProgram, |room| room.network);
     let mut arguments = Arguments::default();
-    isolation(&mut arguments);
+    isolation(&mut arguments, network);
     mounts(&mut arguments, spec).map_err(start)?;
     environment(&mut arguments, spec);
     for filter in filters {
@@ -109,12 +115,17 @@ pub(crate) fn prepare(spec: &Spec) -> Result<Prepared, Error> {
         bytes => memory_file(bytes).map_err(start)?.into(),
     });
     command.stderr(output_writer.try_clone().map_err(start)?).stdout(output_writer);
-    process::confine(&mut command, arguments.descriptors.into(), spec.limits);
-    Ok(Prepared { command, output, status })
+    let doors = room.as_ref().and_then(|room| room.group.as_ref()).map(Group::doors).transpose();
+    let doors = doors.map_err(start)?.unwrap_or_default();
+    process::confine(&mut command, arguments.descriptors.into(), doors, spec.limits);
+    Ok(Prepared { command, output, status, backend: "bubblewrap" })
 }
 
-fn isolation(arguments: &mut Arguments) {
-    arguments.add(["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"]);
+fn isolation(arguments: &mut Arguments, network: Network) {
+    arguments.add(["--unshare-pid", "--unshare-ipc", "--unshare-uts"]);
+    if network == Network::OfTheProgram {
+        arguments.add(["--unshare-net"]);
+    }
     arguments.add(["--unshare-cgroup-try", "--die-with-parent", "--new-session", "--clearenv"]);
     arguments.add(["--hostname", "localhost", "--cap-drop", "ALL"]);
     for capability in CAPABILITIES {
@@ -125,11 +136,11 @@ fn isolation(arguments: &mut Arguments) {
 fn mounts(arguments: &mut Arguments, spec: &Spec) -> io::Result<()> {
     let root = &spec.root;
     let size = spec.limits.tmpfs.to_string();
+    arguments.add(["--size", TOP, "--perms", "0755", "--tmpfs", "/"]);
     arguments.add(["--dev", "/dev", "--size", &size, "--perms", "1777", "--tmpfs", "/dev/shm"]);
-    arguments.add(["--proc", "/proc"]);
-    for path in PROC_READ_ONLY {
-        arguments.add(["--ro-bind-try", path, path]);
-    }
+    // Root may write many files of proc without any capability (sys, sysrq-trigger, scsi, fs), and
+    // they are the whole machine's. Links to open files (self/fd) still lead to writable ones.
+    arguments.add(["--proc", "/proc", "--remount-ro", "/proc"]);
     for name in SYS {
         let path = format!("/sys/{name}");
         arguments.add(["--ro-bind-try", &path, &path]);

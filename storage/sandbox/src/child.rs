@@ -1,8 +1,10 @@
 //! A confined process from its start to its end: output, time, cancellation, and the certainty
 //! that nothing of it is left.
 
+use crate::bounds::{Bounds, Excess};
 use crate::bubblewrap::{Prepared, rest};
 use crate::output::Tail;
+use crate::room::Room;
 use crate::{Ended, Error, Outcome, Spec};
 use cambium_model::Observer;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,7 +14,8 @@ use std::os::fd::OwnedFd;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-/// How often a silent program is asked whether it should go on: the delay of a cancel.
+/// How often a program is asked whether it should go on and keeps its bounds: the delay of a
+/// cancel, and what a hostile program gets beyond its bounds.
 const TICK: Duration = Duration::from_millis(50);
 
 /// How long a killed sandbox may take to be gone. The kernel reaps a whole pid namespace, which
@@ -23,6 +26,7 @@ const GRACE: Duration = Duration::from_secs(10);
 enum Stop {
     Cancelled,
     TimedOut,
+    Exceeded(Excess),
 }
 
 /// Spawns `prepared` and stays with it to the end.
@@ -31,7 +35,9 @@ pub(crate) fn watch(
     prepared: Prepared,
     observer: &dyn Observer,
 ) -> Result<Outcome, Error> {
-    let Prepared { mut command, mut output, mut status } = prepared;
+    let Prepared { mut command, mut output, mut status, backend } = prepared;
+    let failed = |what| move |source| Error::Watch { name: spec.name.clone(), what, source };
+    let mut bounds = Bounds::begin(spec, Room::current()).map_err(failed("set the bounds"))?;
     let started = Instant::now();
     let child =
         command.spawn().map_err(|source| Error::Start { name: spec.name.clone(), source })?;
@@ -39,28 +45,43 @@ pub(crate) fn watch(
     drop(command);
     let mut running = Running { child, over: false };
 
-    let failed = |what| move |source| Error::Watch { name: spec.name.clone(), what, source };
     let mut tail = Tail::new(spec.limits.output);
     let mut account = String::new();
     let stop = running
-        .follow(spec, observer, started, (&mut output, &mut tail), (&mut status, &mut account))
+        .follow(
+            spec,
+            observer,
+            started,
+            &mut bounds,
+            (&mut output, &mut tail),
+            (&mut status, &mut account),
+        )
         .map_err(failed("read the output"))?;
     let init = sandbox_init(&account);
     if stop.is_some() {
         running.kill();
+        bounds.kill();
     }
     running.child.wait().map_err(failed("await the end"))?;
     running.over = true;
     if let Some(init) = init {
         await_end(&init).map_err(failed("await the last process"))?;
     }
+    let exceeded =
+        |excess| Err(Error::Exceeded { name: spec.name.clone(), excess, output: tail.text() });
     match stop {
         Some(Stop::Cancelled) => return Err(Error::Cancelled { name: spec.name.clone() }),
         Some(Stop::TimedOut) => {
             let (name, limit) = (spec.name.clone(), spec.limits.time);
             return Err(Error::TimedOut { name, limit, output: tail.text() });
         }
+        Some(Stop::Exceeded(excess)) => return exceeded(excess),
         None => {}
+    }
+    // A quick one is over before the first look.
+    let last = bounds.exceeded(None, &|| !observer.cancelled());
+    if let Some(excess) = last.map_err(failed("read the bounds"))? {
+        return exceeded(excess);
     }
     account += &rest(&mut status).map_err(failed("read the status"))?;
     let Some(code) = number(&account, "exit-code") else {
@@ -73,7 +94,7 @@ pub(crate) fn watch(
     };
     tracing::debug!(script = spec.name, %ended, elapsed = ?started.elapsed(), "sandbox ended");
     let (output, dropped) = (tail.text(), tail.dropped());
-    Ok(Outcome { ended, output, dropped, elapsed: started.elapsed() })
+    Ok(Outcome { ended, output, dropped, elapsed: started.elapsed(), backend })
 }
 
 /// A child that is killed when it is forgotten, on every way out.
@@ -83,19 +104,21 @@ struct Running {
 }
 
 impl Running {
-    /// Reads until the output ends (then the program has ended, or closed it), the time is up or
-    /// the observer cancels.
+    /// Reads until the program ends, has too much of something, its time is up or the observer
+    /// cancels.
     fn follow(
         &self,
         spec: &Spec,
         observer: &dyn Observer,
         started: Instant,
+        bounds: &mut Bounds,
         (output, tail): (&mut io::PipeReader, &mut Tail),
         (status, account): (&mut io::PipeReader, &mut String),
     ) -> io::Result<Option<Stop>> {
         let process = pidfd_open(pid(&self.child)?, PidfdFlags::empty())?;
         let (mut output_open, mut status_open) = (true, true);
         let mut buffer = [0; 8192];
+        let mut looked = started;
         loop {
             if observer.cancelled() {
                 return Ok(Some(Stop::Cancelled));
@@ -103,6 +126,13 @@ impl Running {
             let Some(left) = spec.limits.time.checked_sub(started.elapsed()) else {
                 return Ok(Some(Stop::TimedOut));
             };
+            if looked.elapsed() >= TICK {
+                looked = Instant::now();
+                let init = number(account, "child-pid");
+                if let Some(excess) = bounds.exceeded(init, &|| !observer.cancelled())? {
+                    return Ok(Some(Stop::Exceeded(excess)));
+                }
+            }
             let mut fds = vec![PollFd::new(&process, PollFlags::IN)];
             if output_open {
                 fds.push(PollFd::new(&*output, PollFlags::IN));

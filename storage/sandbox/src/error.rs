@@ -1,5 +1,6 @@
 //! Why a program could not be run to its end.
 
+use crate::Excess;
 use cambium_model::{Failure, FailureKind};
 use std::io;
 use std::time::Duration;
@@ -54,6 +55,16 @@ pub enum Error {
         /// The end of its output.
         output: String,
     },
+    /// It had too much of something; it has been killed.
+    #[error("{name} was stopped: it {excess}")]
+    Exceeded {
+        /// The program's name.
+        name: String,
+        /// Of what.
+        excess: Excess,
+        /// The end of its output.
+        output: String,
+    },
     /// The caller cancelled; it has been killed.
     #[error("{name} was cancelled")]
     Cancelled {
@@ -74,7 +85,8 @@ impl Error {
                 FailureKind::Precondition
             }
             Self::Filter { .. } | Self::Watch { .. } => FailureKind::Internal,
-            Self::TimedOut { .. } => FailureKind::Script,
+            Self::Exceeded { excess: Excess::Reserve(_), .. } => FailureKind::NoSpace,
+            Self::TimedOut { .. } | Self::Exceeded { .. } => FailureKind::Script,
             Self::Cancelled { .. } => FailureKind::Cancelled,
         }
     }
@@ -88,9 +100,52 @@ impl From<Error> for Failure {
             Error::Setup { .. } | Error::Namespace(_) => {
                 failure.advise("Run as root where mounts and namespaces are allowed.")
             }
-            Error::TimedOut { output, .. } => failure
-                .advise(format!("Report it to the package's maintainer. It said last: {output}")),
+            Error::TimedOut { output, .. } => {
+                failure.advise(raise("time_seconds", &last_words(output)))
+            }
+            Error::Exceeded { excess, output, .. } => {
+                let said = last_words(output);
+                failure.advise(match excess {
+                    Excess::Processes(_) => raise("processes", &said),
+                    Excess::Memory(_) => raise("memory_mib", &said),
+                    Excess::Disk(_) => raise("disk_mib", &said),
+                    Excess::Files(_) => raise("files", &said),
+                    Excess::Reserve(_) => format!("Free space on the disk of the sysroot. {said}"),
+                })
+            }
             _ => failure,
         }
+    }
+}
+
+/// What to do about a bound.
+fn raise(key: &str, said: &str) -> String {
+    format!(
+        "If it needs more, raise {key} in [sandbox] of /etc/cambium/config.toml; otherwise leave \
+         out the package and report it to its maintainer. {said}"
+    )
+}
+
+/// The end of a program's output as a sentence.
+fn last_words(output: &str) -> String {
+    match output.trim_end() {
+        "" => "It printed nothing.".to_owned(),
+        output => format!("It said last:\n{output}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_told_with_its_key_and_the_last_words() {
+        let (name, output) = ("demo.post".to_owned(), "step 1\nstep 2\n".to_owned());
+        let excess = Excess::Processes(64);
+        let failure = Failure::from(Error::Exceeded { name, excess, output });
+        assert_eq!(failure.what, "demo.post was stopped: it started more than 64 processes");
+        assert!(failure.advice.contains("raise processes in [sandbox]"), "{}", failure.advice);
+        assert!(failure.advice.ends_with("It said last:\nstep 1\nstep 2"), "{}", failure.advice);
+        assert_eq!(failure.kind, FailureKind::Script);
     }
 }

@@ -8,14 +8,18 @@
 //! Deliberately absent: which scripts run in which order, RPM's arguments, and what becomes of
 //! the files that they write (cambium-tree). Nothing of a script is expanded or interpreted here.
 
+mod bounds;
 mod bubblewrap;
+mod cgroup;
 mod child;
 mod error;
 mod output;
 mod process;
+mod room;
 mod seccomp;
 mod spec;
 
+pub use bounds::Excess;
 pub use error::Error;
 pub use process::in_private_mounts;
 pub use spec::{Access, Bind, Ended, Limits, Outcome, Program, Replacement, Root, Spec};

@@ -1,9 +1,11 @@
-//! The two things that need `unsafe`: what a child does between fork and exec, and a mount
-//! namespace for one thread. Nothing else may be added here.
+//! The two things that need `unsafe`: what a child does between fork and exec, and namespaces for
+//! one thread. Nothing else may be added here.
 #![allow(unsafe_code)]
 
+use crate::room::{Network, Room};
 use crate::{Error, Limits};
-use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::{FdFlags, fcntl_setfd, write};
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
@@ -14,8 +16,14 @@ use std::process::Command;
 use std::sync::Arc;
 
 /// Gives `command` the descriptors `kept` under their numbers, and the resource limits. The
-/// descriptors stay close-on-exec in this process, so that no other child gets them.
-pub(crate) fn confine(command: &mut Command, kept: Arc<[OwnedFd]>, limits: Limits) {
+/// descriptors stay close-on-exec in this process, so that no other child gets them. It moves
+/// itself into the control groups that `doors` lead to (see `cgroup.rs`).
+pub(crate) fn confine(
+    command: &mut Command,
+    kept: Arc<[OwnedFd]>,
+    doors: Vec<OwnedFd>,
+    limits: Limits,
+) {
     let bounds = [
         (Resource::Core, 0),
         (Resource::Fsize, limits.file),
@@ -25,6 +33,10 @@ pub(crate) fn confine(command: &mut Command, kept: Arc<[OwnedFd]>, limits: Limit
         (Resource::Rtprio, 0),
     ];
     let prepare = move || -> io::Result<()> {
+        for door in &doors {
+            write(door, b"0")?;
+        }
+        be_killed_first();
         for (resource, value) in bounds {
             setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?;
         }
@@ -34,11 +46,18 @@ pub(crate) fn confine(command: &mut Command, kept: Arc<[OwnedFd]>, limits: Limit
         }
         Ok(())
     };
-    // SAFETY: between fork and exec the closure only makes system calls (prlimit, close_range,
-    // fcntl) on values that it owns; it allocates nothing and takes no lock.
+    // SAFETY: between fork and exec the closure only makes system calls (write, open, prlimit,
+    // close_range, fcntl) on values that it owns; it allocates nothing and takes no lock.
     unsafe {
         command.pre_exec(prepare);
     }
+}
+
+/// Where the machine's memory is short, a script goes before the daemon, whose protection
+/// (`OOMScoreAdjust=`) it would inherit. Not having it is no reason to run nothing.
+fn be_killed_first() {
+    let file = open(c"/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+    let _unprotected = file.and_then(|file| write(file, b"500"));
 }
 
 /// Marks every descriptor above standard error as close-on-exec. Our own all are; what a service
@@ -55,6 +74,10 @@ fn close_others_at_exec() -> io::Result<()> {
 /// rest of the system. The mounts vanish with the thread, however it or the process ends; the
 /// processes that it starts live in the same namespace.
 ///
+/// The thread also has what programs that it runs share and need not make anew: a network
+/// without interfaces, and control groups where they can be had. None of it can be changed from
+/// inside a sandbox, so nothing passes from one program to the next.
+///
 /// # Errors
 /// When the namespace is denied. What `work` returns is passed on as it is.
 pub fn in_private_mounts<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Error> {
@@ -65,9 +88,21 @@ pub fn in_private_mounts<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, 
         let flags = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
         Ok(mount_change("/", flags)?)
     };
-    let result = std::thread::scope(|scope| {
+    let isolated = || {
+        isolate()?;
+        // SAFETY: as above; sockets that are open stay in the network that they were made in.
+        let network = match unsafe { unshare_unsafe(UnshareFlags::NEWNET) } {
+            Ok(()) => Network::OfTheRoom,
+            Err(_) => Network::OfTheProgram,
+        };
+        let room = Room::enter(network);
+        let result = work();
+        drop(room);
+        Ok(result)
+    };
+    let result: io::Result<T> = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("private-mounts".to_owned());
-        let spawned = thread.spawn_scoped(scope, || isolate().map(|()| work()))?;
+        let spawned = thread.spawn_scoped(scope, isolated)?;
         // A panic goes on in the caller, where it is one failed transaction.
         spawned.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });

@@ -54,6 +54,9 @@ pub struct Root {
     pub masked: Vec<PathBuf>,
     /// Files, absolute and existing inside, shown with another content.
     pub replaced: Vec<Replacement>,
+    /// Directories of the caller's that hold what programs write and nothing else (an overlay's
+    /// upper layer, a new /var): see [`Limits::disk`].
+    pub written: Vec<PathBuf>,
 }
 
 /// A file or directory of the host shown inside.
@@ -85,8 +88,8 @@ pub struct Replacement {
     pub content: Vec<u8>,
 }
 
-/// Bounds on a program. Memory and the number of processes are not among them: the kernel
-/// exempts root from `RLIMIT_NPROC`, and cgroups are the service manager's.
+/// Bounds on a program. One that passes them is killed with all that it started, or refused
+/// what it wants by the kernel (`file`, `descriptors`, `tmpfs`).
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Wall-clock time; then it is killed.
@@ -99,11 +102,21 @@ pub struct Limits {
     pub file: u64,
     /// Open file descriptors.
     pub descriptors: u64,
+    /// Processes and threads at a time.
+    pub processes: u64,
+    /// Bytes of memory, /tmp, /run and /dev/shm included, where a control group can be had
+    /// (see `cgroup.rs`); elsewhere nothing bounds it but the machine's memory.
+    pub memory: u64,
+    /// Bytes that the file systems may lose while it runs, or that [`Root::written`] holds.
+    pub disk: u64,
+    /// As `disk`, counted in files.
+    pub files: u64,
 }
 
 impl Default for Limits {
     /// Ten minutes covers the slowest scriptlets known (building a font or locale cache on a
-    /// loaded machine takes one to two); 16 KiB of output is more than anyone reads.
+    /// loaded machine takes one to two); 16 KiB of output is more than anyone reads. A compressor
+    /// starts a thread for each processor and takes some 200 MiB in each.
     fn default() -> Self {
         Self {
             time: Duration::from_secs(600),
@@ -111,6 +124,10 @@ impl Default for Limits {
             tmpfs: 1 << 30,
             file: 8 << 30,
             descriptors: 4096,
+            processes: 4096,
+            memory: 4 << 30,
+            disk: 8 << 30,
+            files: 1_000_000,
         }
     }
 }
@@ -129,9 +146,32 @@ impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Exited(status) => write!(f, "exit status {status}"),
-            Self::Signalled(signal) => write!(f, "killed by signal {signal}"),
+            Self::Signalled(signal) => match signal_name(*signal) {
+                Some(name) => write!(f, "killed by signal {signal} ({name})"),
+                None => write!(f, "killed by signal {signal}"),
+            },
         }
     }
+}
+
+/// The signals that end scripts in practice, with what sent them here.
+fn signal_name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGILL => "SIGILL",
+        libc::SIGINT => "SIGINT",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGSYS => "SIGSYS: a system call of another architecture",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ: a file became too large",
+        _ => return None,
+    })
 }
 
 /// What came of a program that was run to its end.
@@ -145,6 +185,8 @@ pub struct Outcome {
     pub dropped: u64,
     /// From start to end.
     pub elapsed: Duration,
+    /// What confined it: `bubblewrap`.
+    pub backend: &'static str,
 }
 
 impl Outcome {
