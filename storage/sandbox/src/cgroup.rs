@@ -183,7 +183,10 @@ impl Member {
         if self.version == Version::One
             && let Some(parent) = self.path.parent()
         {
-            fs::write(parent.join("tasks"), "0")?;
+            // Threads that were started from the room's (a pool's, say) were born inside.
+            for thread in fs::read_to_string(self.path.join("tasks"))?.lines() {
+                fs::write(parent.join("tasks"), thread)?;
+            }
         }
         fs::remove_dir(&self.path)
     }

@@ -55,6 +55,7 @@ const DENIED: &[c_long] = &[
     libc::SYS_swapoff,
     libc::SYS_acct,
     libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
     libc::SYS_syslog,
     libc::SYS_settimeofday,
     libc::SYS_clock_settime,
@@ -70,6 +71,9 @@ const DENIED: &[c_long] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_modify_ldt,
 ];
+
+/// Functions of the console, the selection's paste among them (asm-generic/ioctls.h).
+const TIOCLINUX: u64 = 0x541c;
 
 /// The namespaces that clone(2) could make.
 const NAMESPACES: &[i32] = &[
@@ -93,6 +97,15 @@ pub(crate) fn programs() -> Result<Vec<Vec<u8>>, Error> {
     };
     let clone = NAMESPACES.iter().map(with_namespace).collect::<Result<Vec<_>, _>>();
     denied.insert(libc::SYS_clone, clone.map_err(Error::Backend)?);
+
+    // Both put bytes into a terminal's input. Compared by 32 bits, as the kernel does: the upper
+    // half of the argument is ignored there and must not make a difference here.
+    let terminal = |request: u64| {
+        let op = SeccompCmpOp::Eq;
+        SeccompRule::new(vec![SeccompCondition::new(1, SeccompCmpArgLen::Dword, op, request)?])
+    };
+    let terminal = [libc::TIOCSTI, TIOCLINUX].into_iter().map(terminal);
+    denied.insert(libc::SYS_ioctl, terminal.collect::<Result<_, _>>().map_err(Error::Backend)?);
 
     // Its flags lie in memory, where no filter sees them; libc falls back to clone on ENOSYS.
     let unseen = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);

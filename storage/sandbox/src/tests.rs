@@ -1,60 +1,16 @@
 //! The sandbox as scripts meet it: a real root made from the machine's shell, real bubblewrap.
 
+#[path = "../tests/all/root.rs"]
+mod root;
+
 use super::*;
 use cambium_model::Unobserved;
+use root::root;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
-
-/// Programs that the small root holds.
-const PROGRAMS: [&str; 14] = [
-    "bash", "cat", "chown", "echo", "env", "id", "ls", "mkdir", "mknod", "mount", "perl", "sleep",
-    "unshare", "touch",
-];
-
-/// A root with a shell: the machine's own programs with the libraries that ldd names.
-fn root() -> (TempDir, Root) {
-    let dir = tempfile::tempdir().unwrap();
-    let bin = dir.path().join("usr/bin");
-    for sub in ["usr/bin", "usr/etc", "usr/share/rpm", "var/tmp"] {
-        fs::create_dir_all(dir.path().join(sub)).unwrap();
-    }
-    fs::write(dir.path().join("usr/share/rpm/db"), "x").unwrap();
-    let mut libraries = BTreeSet::new();
-    for name in PROGRAMS {
-        let path = PathBuf::from("/usr/bin").join(name);
-        fs::copy(&path, bin.join(name)).unwrap();
-        let ldd = Command::new("ldd").arg(&path).output().unwrap();
-        let text = String::from_utf8(ldd.stdout).unwrap();
-        libraries.extend(text.split_whitespace().filter(|w| w.starts_with('/')).map(str::to_owned));
-    }
-    for library in libraries {
-        let real = fs::canonicalize(&library).unwrap();
-        let under_usr = Path::new(&library).strip_prefix("/").unwrap();
-        let target = match under_usr.strip_prefix("usr") {
-            Ok(_) => dir.path().join(under_usr),
-            Err(_) => dir.path().join("usr").join(under_usr),
-        };
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(real, target).unwrap();
-    }
-    std::os::unix::fs::symlink("bash", bin.join("sh")).unwrap();
-    let links = ["bin", "lib", "lib64"].map(|n| (n.to_owned(), format!("usr/{n}")));
-    let at = |sub: &str| dir.path().join(sub);
-    let root = Root {
-        usr: at("usr"),
-        etc: at("usr/etc"),
-        var: at("var"),
-        links: links.to_vec(),
-        masked: vec!["/usr/share/rpm".into()],
-        ..Root::default()
-    };
-    (dir, root)
-}
 
 fn script(root: &Root, text: &str) -> Spec {
     Spec {
