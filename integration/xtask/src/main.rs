@@ -28,7 +28,7 @@ cargo xtask VERB
   realos            the same life on a real distribution (needs ../shared/realos)
   bench [NAME]      the measurements of the README, beside their peers; -- ARGS go to them
   install DESTDIR   binaries, units, man pages and completions, as a package would
-  deny              licences, advisories and sources of dependencies (cargo-deny)
+  deny              licences, bans and sources of dependencies (cargo-deny)
 ";
 
 fn main() -> ExitCode {
