@@ -24,6 +24,8 @@ pub struct Config {
     pub solv_dir: PathBuf,
     /// A directory whose `usr/share/rpm` is the database of installed packages; may lack one.
     pub installed_root: PathBuf,
+    /// The root below which `gpgkey=file:///…` is looked for before this machine's own.
+    pub keys_root: Option<PathBuf>,
     /// Whether recommended packages come along.
     pub weak_deps: WeakDeps,
     /// How cached metadata is used.
@@ -49,6 +51,7 @@ impl Config {
             solv_dir: cache_dir.join("solv"),
             cache_dir,
             installed_root: installed_root.into(),
+            keys_root: None,
             weak_deps: WeakDeps::Install,
             cache_policy: CachePolicy::Normal,
             filelists: Filelists::WhenNeeded,

@@ -1,6 +1,7 @@
 //! Fetches the RPMs of a solution.
 
 use crate::ffi::{Handle, Transfer, TransferError, prepare};
+use crate::transfers::fetch_whole;
 use crate::{Config, Error, RepoConfig, Result, repositories};
 use cambium_model::{
     FailureKind, Fetched, Observer, PlannedAction, PlannedPackage, Progress, ProgressUnit,
@@ -62,7 +63,7 @@ pub fn download(
     if observer.cancelled() {
         return Err(Error::Cancelled);
     }
-    let failures = Handle::fetch(&transfers, observer, &step);
+    let failures = fetch_whole(&transfers, observer, &step)?;
     if observer.cancelled() {
         return Err(Error::Cancelled);
     }
@@ -77,13 +78,7 @@ pub fn download(
         }
     }
     match failures.into_iter().next() {
-        Some((at, error)) => {
-            let (package, place) = &needed[at];
-            if error.is_damage() && part(place).exists() {
-                fs::remove_file(part(place)).map_err(Error::io("remove", part(place)))?;
-            }
-            Err(failed(package, &error))
-        }
+        Some((at, error)) => Err(failed(needed[at].0, &error)),
         None => Ok(fetched),
     }
 }
@@ -115,7 +110,8 @@ fn is_there(package: &PlannedPackage, place: &Path) -> Result<bool> {
 }
 
 fn failed(package: &PlannedPackage, error: &TransferError) -> Error {
-    let kind = if error.is_damage() { FailureKind::Untrusted } else { FailureKind::Unavailable };
+    let distrusted = error.is_damage() || error.is_distrust();
+    let kind = if distrusted { FailureKind::Untrusted } else { FailureKind::Unavailable };
     Error::Download {
         package: package.nevra.to_string(),
         repo: package.repository.clone(),

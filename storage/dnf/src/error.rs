@@ -46,13 +46,25 @@ pub enum Error {
         /// Why.
         what: String,
     },
+    /// A repository's server is not who it should be.
+    #[error("repository '{repo}': its server's certificate is not trusted: {what}")]
+    Certificate {
+        /// Its id.
+        repo: String,
+        /// Why, with the URL.
+        what: String,
+    },
     /// A repository says that a file is larger than is accepted.
-    #[error("repository '{repo}': {file} claims {bytes} bytes, more than {limit} are not accepted")]
+    #[error(
+        "repository '{repo}': {file} claims {bytes} bytes, more than {limit} are not accepted ({url})"
+    )]
     TooLarge {
         /// Its id.
         repo: String,
         /// The kind of metadata.
         file: String,
+        /// Where the claim is.
+        url: String,
         /// What it claims.
         bytes: u64,
         /// What is accepted.
@@ -111,7 +123,7 @@ impl Error {
             Self::Damaged { .. } | Self::TooLarge { .. } | Self::LocalRpm(_) => {
                 FailureKind::Corrupt
             }
-            Self::Untrusted { .. } => FailureKind::Untrusted,
+            Self::Untrusted { .. } | Self::Certificate { .. } => FailureKind::Untrusted,
             Self::Download { kind, .. } => *kind,
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FailureKind::NoSpace,
@@ -120,6 +132,19 @@ impl Error {
             },
             Self::Library { .. } => FailureKind::Internal,
             Self::Cancelled => FailureKind::Cancelled,
+        }
+    }
+
+    /// The repository whose failure this is.
+    pub(crate) fn repo(&self) -> Option<&str> {
+        match self {
+            Self::Unavailable { repo, .. }
+            | Self::Damaged { repo, .. }
+            | Self::Untrusted { repo, .. }
+            | Self::Certificate { repo, .. }
+            | Self::TooLarge { repo, .. }
+            | Self::Download { repo, .. } => Some(repo),
+            _ => None,
         }
     }
 
@@ -135,13 +160,43 @@ impl Error {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let failure = Self::from_error(error.kind(), &error);
-        match error {
-            Error::Unavailable { .. } => failure.advise(
-                "Check the network and the repository's URL, or disable it; --cache-only uses what is cached",
-            ),
-            Error::UnknownRepo(_) => failure.advise("Check the ids in /etc/yum.repos.d"),
-            _ => failure,
+        match error.remedy() {
+            Some(remedy) => failure.advise(remedy),
+            None => failure,
         }
+    }
+}
+
+impl Error {
+    /// What a person can do about it.
+    fn remedy(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Unavailable { .. } => {
+                "Check the network and the repository's URL, or disable it; --cache-only uses what is cached"
+            }
+            Self::UnknownRepo(_) => "Check the ids in /etc/yum.repos.d",
+            Self::RepoConfig { .. } => "Correct the file, or disable the repository with enabled=0",
+            Self::Damaged { .. } => {
+                "The repository or this mirror is broken or being renewed: try again later, or disable it"
+            }
+            Self::TooLarge { .. } => {
+                "No repository is known to be so large: check its URL, or disable it"
+            }
+            Self::Untrusted { .. } => {
+                "Check gpgkey= and the repository's URL; what is not signed by these keys is not used"
+            }
+            Self::Certificate { .. } => {
+                "Check the URL and the clock, and name the server's CA by sslcacert="
+            }
+            Self::Download { kind: FailureKind::Untrusted, .. } => {
+                "The package on this mirror is not the one that the metadata names: renew the metadata \
+                 with refresh-md, or disable the repository"
+            }
+            Self::Download { .. } => {
+                "Check the network and the repository's URL; what was fetched is kept, and trying again continues"
+            }
+            _ => return None,
+        })
     }
 }
 

@@ -5,13 +5,15 @@
 
 #![allow(unsafe_code)]
 
+mod handle;
 mod sack;
 mod solve;
 mod transfer;
 
+pub(crate) use handle::{Handle, check_signature, import_key};
 pub(crate) use sack::{Package, RepoFiles, Sack};
 pub(crate) use solve::{Solved, Solver};
-pub(crate) use transfer::{Handle, Transfer, TransferError, checksum_matches};
+pub(crate) use transfer::{Transfer, TransferError, checksum_matches};
 
 use glib_sys::{GError, GPtrArray};
 use std::ffi::{CStr, CString, c_char};

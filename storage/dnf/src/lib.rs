@@ -23,6 +23,7 @@ mod repo;
 mod repomd;
 mod resolve;
 mod session;
+mod transfers;
 
 pub use config::{CachePolicy, Config, Filelists, WeakDeps};
 pub use download::download;

@@ -5,8 +5,12 @@
 //! fetched as `NAME.part`, checked, then renamed; repomd.xml is renamed last, so what it names is
 //! whole. Only primary metadata is fetched unless more is asked for.
 
-use crate::ffi::{Handle, RepoFiles, Transfer, TransferError, checksum_matches};
+mod in_place;
+mod signature;
+
+use crate::ffi::{Handle, RepoFiles, Transfer, TransferError};
 use crate::repomd::{self, MetadataFile, Repomd};
+use crate::transfers::fetch_whole;
 use crate::{CachePolicy, Config, Error, RepoConfig, Result};
 use cambium_model::{Observer, Progress, ProgressUnit};
 use std::fs;
@@ -44,7 +48,7 @@ pub(crate) fn ready(
     let cache = config.cache_dir.join(format!("{}-{:016x}", repo.id, hash(repo)));
     fs::create_dir_all(&cache).map_err(Error::io("create", &cache))?;
     if let Some(dir) = repo.local_dir() {
-        return in_place(config, repo, dir, &cache, wanted);
+        return in_place::in_place(config, repo, dir, &cache, wanted);
     }
     let work = Work { config, repo, cache: &cache, wanted, observer };
     let cached = match work.read(&cache.join("repomd.xml")) {
@@ -75,12 +79,16 @@ pub(crate) fn ready(
     }
 }
 
-/// FNV-1a of what leads to the content, so that another URL is another cache.
+/// FNV-1a of what leads to the content and vouches for it: another URL or key is another cache,
+/// and what came unchecked is not used once `repo_gpgcheck` is on.
 fn hash(repo: &RepoConfig) -> u64 {
     let urls = repo.baseurl.iter().chain(&repo.mirrorlist).chain(&repo.metalink);
-    urls.flat_map(|url| url.bytes().chain([0])).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    })
+    let keys = repo.gpgkey.iter().filter(|_| repo.repo_gpgcheck);
+    urls.chain(keys)
+        .flat_map(|url| url.bytes().chain([0]))
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        })
 }
 
 struct Work<'a> {
@@ -97,11 +105,16 @@ impl Work<'_> {
     }
 
     fn failed(&self, error: TransferError, what: &str) -> Error {
-        let (repo, what) = (self.repo.id.clone(), format!("{what}: {}", error.message));
+        let mut what = format!("{what}: {}", error.message);
+        // What librepo says of a list's content names no place.
+        if !what.contains("://") {
+            what.push_str(&format!(" ({})", self.repo.place()));
+        }
+        let repo = self.repo.id.clone();
         if self.observer.cancelled() {
             Error::Cancelled
         } else if error.is_distrust() {
-            Error::Untrusted { repo, what }
+            Error::Certificate { repo, what }
         } else if error.is_damage() {
             Error::Damaged { repo, what }
         } else {
@@ -110,7 +123,7 @@ impl Work<'_> {
     }
 
     fn read(&self, path: &Path) -> Result<Option<Repomd>> {
-        read_repomd(&self.repo.id, path, self.config.max_metadata_bytes)
+        read_repomd(&self.repo.id, path, &path.display().to_string(), self.config)
     }
 
     fn kinds<'r>(&self, repomd: &'r Repomd) -> Vec<(&'static str, &'r MetadataFile)> {
@@ -152,21 +165,17 @@ impl Work<'_> {
             fs::remove_dir_all(&fetched).map_err(Error::io("remove", &fetched))?;
         }
         fs::create_dir_all(&fetched).map_err(Error::io("create", &fetched))?;
-        if self.repo.repo_gpgcheck {
-            let home = self.cache.join("gpg");
-            fs::create_dir_all(&home).map_err(Error::io("create", &home))?;
-            for key in &self.repo.gpgkey {
-                handle.trust(key, &home).map_err(|error| Error::Untrusted {
-                    repo: self.repo.id.clone(),
-                    what: format!("key {key}: {}", error.message),
-                })?;
-            }
-        }
-        handle
+        let mirror = handle
             .fetch_repomd(&fetched, self.observer)
             .map_err(|error| self.failed(error, "repomd.xml"))?;
         let new = fetched.join("repodata/repomd.xml");
-        let repomd = self.read(&new)?.ok_or_else(|| self.unavailable("repomd.xml did not come"))?;
+        let url = format!("{}/repodata/repomd.xml", mirror.trim_end_matches('/'));
+        if self.repo.repo_gpgcheck {
+            let signature = self.fetch_signature(&handle, &url, &new)?;
+            signature::check(self.config, self.repo, &new, &signature, self.cache)?;
+        }
+        let repomd = read_repomd(&self.repo.id, &new, &url, self.config)?
+            .ok_or_else(|| self.unavailable(format!("{url} did not come")))?;
         self.fetch_files(&handle, &repomd)?;
         let place = self.cache.join("repomd.xml");
         fs::rename(&new, &place).map_err(Error::io("replace", &place))?;
@@ -179,6 +188,26 @@ impl Work<'_> {
         fs::remove_dir_all(&fetched).map_err(Error::io("remove", &fetched))?;
         self.sweep(&repomd)?;
         Ok(repomd)
+    }
+
+    /// Fetches `repomd.xml.asc` from the mirror that gave repomd.xml: another may be older.
+    fn fetch_signature(&self, handle: &Handle, url: &str, repomd: &Path) -> Result<PathBuf> {
+        let dest = repomd.with_extension("xml.asc");
+        let location = format!("{url}.asc");
+        let transfer =
+            Transfer { handle, location, dest: dest.clone(), checksum: String::new(), size: 0 };
+        let failed = Handle::fetch(&[&transfer], self.observer, &|_| {})
+            .map_err(|error| self.failed(error, "repomd.xml.asc"))?;
+        match failed.into_iter().next() {
+            None => Ok(dest),
+            Some((_, error)) if error.message.contains("Status code: 404") => {
+                Err(Error::Untrusted {
+                    repo: self.repo.id.clone(),
+                    what: format!("repomd.xml is not signed: {}", error.message),
+                })
+            }
+            Some((_, error)) => Err(self.failed(error, "repomd.xml.asc")),
+        }
     }
 
     fn fetch_files(&self, handle: &Handle, repomd: &Repomd) -> Result<()> {
@@ -210,15 +239,10 @@ impl Work<'_> {
         };
         let (names, transfers): (Vec<_>, Vec<_>) =
             files.into_iter().map(|(kind, place, transfer)| ((kind, place), transfer)).unzip();
-        let failed = Handle::fetch(&transfers, self.observer, &step)
+        let failed = fetch_whole(&transfers, self.observer, &step)?
             .map_err(|error| self.failed(error, "metadata"))?;
         if let Some((at, error)) = failed.into_iter().next() {
-            let error = self.failed(error, names[at].0);
-            if matches!(error, Error::Damaged { .. }) && transfers[at].dest.exists() {
-                fs::remove_file(&transfers[at].dest)
-                    .map_err(Error::io("remove", &transfers[at].dest))?;
-            }
-            return Err(error);
+            return Err(self.failed(error, names[at].0));
         }
         for ((_, place), transfer) in names.iter().zip(&transfers) {
             fs::rename(&transfer.dest, place).map_err(Error::io("replace", place))?;
@@ -256,18 +280,21 @@ fn kinds(wanted: Wanted, repomd: &Repomd) -> Vec<(&'static str, &MetadataFile)> 
         .collect()
 }
 
-fn read_repomd(id: &str, path: &Path, limit: u64) -> Result<Option<Repomd>> {
+/// Reads the repomd.xml at `path`, which came from `url`.
+fn read_repomd(id: &str, path: &Path, url: &str, config: &Config) -> Result<Option<Repomd>> {
     let text = match fs::read(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("read", path)(error)),
     };
-    let repomd =
-        repomd::parse(&text).map_err(|what| Error::Damaged { repo: id.to_owned(), what })?;
+    let repomd = repomd::parse(&text)
+        .map_err(|what| Error::Damaged { repo: id.to_owned(), what: format!("{what} ({url})") })?;
+    let limit = config.max_metadata_bytes;
     for (kind, file) in &repomd.files {
         let bytes = file.size.max(file.open_size);
         if bytes > limit {
-            return Err(Error::TooLarge { repo: id.to_owned(), file: kind.clone(), bytes, limit });
+            let (repo, file, url) = (id.to_owned(), kind.clone(), url.to_owned());
+            return Err(Error::TooLarge { repo, file, url, bytes, limit });
         }
     }
     Ok(Some(repomd))
@@ -290,52 +317,4 @@ fn repo_files(
         filelists: found("filelists", wanted.filelists),
         updateinfo: found("updateinfo", wanted.updateinfo),
     }
-}
-
-/// Uses a repository on this machine where it is. Its files are checked once for each state of
-/// them: `verified` in the cache keeps the checksum, size and time of what was found good.
-fn in_place(
-    config: &Config,
-    repo: &RepoConfig,
-    dir: &Path,
-    cache: &Path,
-    wanted: Wanted,
-) -> Result<Metadata> {
-    let path = dir.join("repodata/repomd.xml");
-    let unavailable = |reason: String| Error::Unavailable { repo: repo.id.clone(), reason };
-    let repomd = read_repomd(&repo.id, &path, config.max_metadata_bytes)?
-        .ok_or_else(|| unavailable(format!("{} does not exist", path.display())))?;
-    let stamp_path = cache.join("verified");
-    let before = fs::read_to_string(&stamp_path).unwrap_or_default();
-    let mut stamp = String::new();
-    for (kind, file) in kinds(wanted, &repomd) {
-        let damaged =
-            |what: &str| Error::Damaged { repo: repo.id.clone(), what: format!("{kind}: {what}") };
-        let path = dir.join(&file.location);
-        let open = fs::File::open(&path)
-            .map_err(|error| unavailable(format!("{}: {error}", path.display())))?;
-        let found = open.metadata().map_err(Error::io("read", &path))?;
-        if file.size != 0 && found.len() != file.size {
-            return Err(damaged(&format!("has {} bytes, not {}", found.len(), file.size)));
-        }
-        let modified = found.modified().map_err(Error::io("read", &path))?;
-        let line = format!("{} {} {modified:?}\n", file.checksum, found.len());
-        if !before.contains(&line) {
-            let good = checksum_matches(&open, &file.checksum_type, &file.checksum)
-                .map_err(|what| damaged(&what))?;
-            if !good {
-                return Err(damaged("checksum does not match"));
-            }
-        }
-        stamp.push_str(&line);
-    }
-    if !before.contains(&stamp) {
-        let part = cache.join("verified.part");
-        fs::write(&part, stamp).map_err(Error::io("write", &part))?;
-        fs::rename(&part, &stamp_path).map_err(Error::io("replace", &stamp_path))?;
-    }
-    let place = |file: &MetadataFile| dir.join(&file.location);
-    let timestamp = repomd.timestamp;
-    let files = repo_files(repo, path, wanted, &repomd, &place);
-    Ok(Metadata { files, timestamp, cached: true, stale: None })
 }

@@ -1,7 +1,9 @@
 //! A repository's configuration: the keys of a `.repo` file that Cambium knows.
 //!
-//! Keys and defaults are those of dnf.conf(5). `skip_if_unavailable` is read but a dead repository
-//! never stops work that does not need it, whatever it says.
+//! Keys and defaults are those of dnf.conf(5). A dead repository never stops work that does not
+//! need it, whatever `skip_if_unavailable` says; that key decides where none is to be had at all.
+//! A key that would change what comes, and that is not honoured here, is a warning; dnf's other
+//! keys are passed over. `[main]` of /etc/dnf/dnf.conf is not read.
 
 mod file;
 mod vars;
@@ -49,14 +51,22 @@ pub struct RepoConfig {
     pub auth: Option<String>,
     /// Whether the server's certificate is checked.
     pub sslverify: bool,
+    /// Whether the server must prove, by OCSP stapling, that its certificate was not revoked.
+    pub sslverifystatus: bool,
     /// CA certificates to check it with.
     pub sslcacert: Option<PathBuf>,
     /// Our certificate.
     pub sslclientcert: Option<PathBuf>,
     /// Its key.
     pub sslclientkey: Option<PathBuf>,
-    /// `skip_if_unavailable=`
+    /// Whether work that needs no repository goes on where no repository is to be had.
     pub skip_if_unavailable: bool,
+    /// Seconds of silence, or of less than `minrate`, after which a server is given up; 0 for none.
+    pub timeout: u64,
+    /// Bytes a second below which a server counts as silent.
+    pub minrate: u64,
+    /// Keys that were said and would change what comes or how, but that Cambium does not honour.
+    pub ignored: Vec<String>,
 }
 
 impl RepoConfig {
@@ -83,11 +93,21 @@ impl RepoConfig {
             proxy_auth: None,
             auth: None,
             sslverify: true,
+            sslverifystatus: false,
             sslcacert: None,
             sslclientcert: None,
             sslclientkey: None,
             skip_if_unavailable: false,
+            timeout: 30,
+            minrate: 1000,
+            ignored: Vec::new(),
         }
+    }
+
+    /// Where it is, for messages.
+    pub(crate) fn place(&self) -> String {
+        let urls = self.baseurl.iter().chain(&self.mirrorlist).chain(&self.metalink);
+        urls.map(String::as_str).collect::<Vec<_>>().join(" ")
     }
 
     /// The directory of a repository on this machine, which is used in place.
@@ -157,6 +177,13 @@ fn check(repo: &RepoConfig) -> Result<(), String> {
     }
     if repo.repo_gpgcheck && repo.gpgkey.is_empty() {
         return Err("repo_gpgcheck=1 without a gpgkey".to_owned());
+    }
+    let file = |key: &&String| !key.strip_prefix("file://").unwrap_or(key).starts_with('/');
+    if let Some(key) = repo.gpgkey.iter().find(file).filter(|_| repo.repo_gpgcheck) {
+        return Err(format!(
+            "repo_gpgcheck=1 with the key {key}, which would come unchecked itself: fetch it, \
+             look at it, keep it in /etc/pki/rpm-gpg and name it by file://"
+        ));
     }
     Ok(())
 }

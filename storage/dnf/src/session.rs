@@ -33,7 +33,8 @@ pub(crate) enum Scope {
     Repositories,
 }
 
-/// Loads everything that a call needs. A dead repository is a warning while another lives.
+/// Loads everything that a call needs. A dead repository is a warning while another lives, or
+/// where all that are dead say `skip_if_unavailable`.
 pub(crate) fn open(
     config: &Config,
     wanted: Wanted,
@@ -73,6 +74,11 @@ pub(crate) fn open(
         Session { sack, stamps: vec![], repos: vec![], dead: vec![], warnings: vec![] };
     let mut failures = Vec::new();
     for repo in &repos {
+        for key in &repo.ignored {
+            let text = format!("repository '{}': {key} is not supported and not honoured", repo.id);
+            observer.warning(text.clone());
+            session.warnings.push(text);
+        }
         match load(&mut session, config, repo, wanted, observer) {
             Ok(()) => {}
             Err(Error::Cancelled) => return Err(Error::Cancelled),
@@ -85,8 +91,13 @@ pub(crate) fn open(
             }
         }
     }
+    let skippable = |error: &Error| {
+        let id = error.repo();
+        repos.iter().any(|repo| Some(repo.id.as_str()) == id && repo.skip_if_unavailable)
+    };
+    let all_skippable = failures.iter().all(skippable);
     match failures.into_iter().next() {
-        Some(error) if session.repos.is_empty() => Err(error),
+        Some(error) if session.repos.is_empty() && !all_skippable => Err(error),
         _ => {
             for repo in repos.iter().filter(|repo| session.lives(&repo.id)) {
                 limit(&session.sack, repo);

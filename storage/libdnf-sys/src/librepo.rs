@@ -54,22 +54,26 @@ pub const LRO_MAXPARALLELDOWNLOADS: LrHandleOption = 24;
 pub const LRO_LOWSPEEDTIME: LrHandleOption = 32;
 /// `long`, bytes a second
 pub const LRO_LOWSPEEDLIMIT: LrHandleOption = 33;
-/// `long`, 0 or 1
-pub const LRO_GPGCHECK: LrHandleOption = 34;
 /// `char **`, ends with null: the kinds of metadata to fetch; empty for repomd.xml alone.
 pub const LRO_YUMDLIST: LrHandleOption = 36;
+/// [`LrHandleMirrorFailureCb`]; its pointer is that of `LRO_PROGRESSDATA`.
+pub const LRO_HMFCB: LrHandleOption = 38;
 /// `long`, 0 or 1
 pub const LRO_SSLVERIFYPEER: LrHandleOption = 39;
 /// `long`, 0 or 1
 pub const LRO_SSLVERIFYHOST: LrHandleOption = 40;
-/// `char *`
-pub const LRO_GNUPGHOMEDIR: LrHandleOption = 44;
 /// `char *`
 pub const LRO_SSLCLIENTCERT: LrHandleOption = 48;
 /// `char *`
 pub const LRO_SSLCLIENTKEY: LrHandleOption = 49;
 /// `char *`
 pub const LRO_SSLCACERT: LrHandleOption = 50;
+
+/// `long`, 0 or 1: whether the server must prove by OCSP stapling that its certificate holds.
+pub const LRO_SSLVERIFYSTATUS: LrHandleOption = 58;
+
+/// `LrResultInfoOption`: what [`lr_result_getinfo`] reads. `LrYumRepo **`.
+pub const LRR_YUM_REPO: c_int = 0;
 
 /// The repository type rpm-md.
 pub const LR_YUMREPO: c_long = 1 << 1;
@@ -81,14 +85,14 @@ pub type LrChecksumType = c_int;
 pub type LrRc = c_int;
 /// The server answered with a status that is no success.
 pub const LRE_BADSTATUS: LrRc = 10;
+/// A mirror list or metalink lacks what it must say.
+pub const LRE_MLBAD: LrRc = 15;
+/// A metalink cannot be read.
+pub const LRE_MLXML: LrRc = 16;
 /// A checksum does not match.
 pub const LRE_BADCHECKSUM: LrRc = 17;
 /// repomd.xml cannot be read.
 pub const LRE_REPOMDXML: LrRc = 18;
-/// GPG cannot be used.
-pub const LRE_GPGERROR: LrRc = 24;
-/// A signature does not match.
-pub const LRE_BADGPG: LrRc = 25;
 /// The file is there already.
 pub const LRE_ALREADYDOWNLOADED: LrRc = 29;
 /// XML cannot be read.
@@ -100,6 +104,8 @@ pub const LRE_REPOMD: LrRc = 36;
 
 /// A callback's answer: go on.
 pub const LR_CB_OK: c_int = 0;
+/// A callback's answer: give this transfer up.
+pub const LR_CB_ABORT: c_int = 1;
 /// A callback's answer: stop every transfer.
 pub const LR_CB_ERROR: c_int = 2;
 
@@ -113,6 +119,31 @@ pub type LrEndCb = Option<unsafe extern "C" fn(*mut c_void, c_int, *const c_char
 /// Called when a mirror fails: the user's pointer, a message, the URL.
 pub type LrMirrorFailureCb =
     Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> c_int>;
+
+/// The same for what a handle fetches: the last argument is the kind of metadata.
+pub type LrHandleMirrorFailureCb =
+    Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, *const c_char) -> c_int>;
+
+/// What [`LRR_YUM_REPO`] gives; it belongs to its result.
+#[repr(C)]
+pub struct LrYumRepo {
+    /// The files of it.
+    pub paths: *mut GSList,
+    /// Where repomd.xml is.
+    pub repomd: *mut c_char,
+    /// The mirror that repomd.xml came from; may be null.
+    pub url: *mut c_char,
+    /// Where all of it is.
+    pub destdir: *mut c_char,
+    /// Where the signature is; may be null.
+    pub signature: *mut c_char,
+    /// Where the mirror list is; may be null.
+    pub mirrorlist: *mut c_char,
+    /// Where the metalink is; may be null.
+    pub metalink: *mut c_char,
+    /// Whether zchunk files are used.
+    pub use_zchunk: gboolean,
+}
 
 /// One file to download.
 #[repr(C)]
@@ -188,12 +219,19 @@ unsafe extern "C" {
         matches: *mut gboolean,
         error: *mut *mut GError,
     ) -> gboolean;
-    /// Fetches one URL into a file descriptor.
-    pub fn lr_download_url(
-        handle: *mut LrHandle,
-        url: *const c_char,
-        fd: c_int,
+    /// Checks the detached signature of a file by the keys of a GnuPG home.
+    pub fn lr_gpg_check_signature(
+        signature_file: *const c_char,
+        data_file: *const c_char,
+        home: *const c_char,
         error: *mut *mut GError,
+    ) -> gboolean;
+    /// Reads of a result what the option says; the last argument is of the type said there.
+    pub fn lr_result_getinfo(
+        result: *mut LrResult,
+        error: *mut *mut GError,
+        option: c_int,
+        ...
     ) -> gboolean;
     /// Imports a key file into a GnuPG home.
     pub fn lr_gpg_import_key(
@@ -237,6 +275,7 @@ mod tests {
         assert_eq!(size_of::<LrPackageTarget>(), 136);
         assert_eq!(offset_of!(LrPackageTarget, local_path), 112);
         assert_eq!(offset_of!(LrPackageTarget, err), 120);
+        assert_eq!((offset_of!(LrYumRepo, url), size_of::<LrYumRepo>()), (16, 64));
     }
 
     #[test]

@@ -1,11 +1,16 @@
-//! Transfers by librepo: repomd.xml with its signature, then files, in parallel and resumable.
+//! Transfers by librepo: repomd.xml, then files, in parallel and resumable.
+//!
+//! librepo tries other mirrors, and then the same again, up to four times. A mirror that was
+//! silent for the repository's `timeout=` is not tried again: a person would wait four times as
+//! long as was configured. Where there is one mirror and the connection broke off, librepo is
+//! stopped, so that what came can be continued.
 
-use super::{c_path, c_text, take, text};
-use crate::RepoConfig;
+use super::{Handle, c_path, c_text, take, text};
 use cambium_model::Observer;
 use libdnf_sys::librepo as lr;
 use std::cell::{Cell, RefCell};
-use std::ffi::{CString, c_char, c_double, c_int, c_long, c_void};
+use std::collections::BTreeSet;
+use std::ffi::{c_char, c_double, c_int, c_void};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
@@ -20,7 +25,7 @@ pub(crate) struct TransferError {
 }
 
 impl TransferError {
-    fn of(error: *mut glib_sys::GError) -> Self {
+    pub(super) fn of(error: *mut glib_sys::GError) -> Self {
         let (code, message) = take(error);
         Self { code, message }
     }
@@ -29,14 +34,33 @@ impl TransferError {
     pub(crate) fn is_damage(&self) -> bool {
         matches!(
             self.code,
-            lr::LRE_BADCHECKSUM | lr::LRE_REPOMD | lr::LRE_REPOMDXML | lr::LRE_XMLPARSER
-        ) || self.message.contains("hecksum")
-            || self.message.contains("file size")
+            lr::LRE_BADCHECKSUM
+                | lr::LRE_REPOMD
+                | lr::LRE_REPOMDXML
+                | lr::LRE_XMLPARSER
+                | lr::LRE_MLBAD
+                | lr::LRE_MLXML
+        ) || ["hecksum", "file size", "Inconsistent server data"]
+            .iter()
+            .any(|words| self.message.contains(words))
     }
 
-    /// Whether a signature is bad or cannot be checked.
+    /// Whether the transfer broke off, so that what came of the file is its beginning: a page that
+    /// a server sends with a refusal is not.
+    pub(crate) fn is_interruption(&self) -> bool {
+        let broke = self.code == lr::LRE_CBINTERRUPTED || self.message.contains("Curl error");
+        broke && !self.is_damage() && !self.message.contains("Status code")
+    }
+
+    /// Whether a connection broke off that may hold when it is tried again.
+    pub(crate) fn may_be_continued(&self) -> bool {
+        self.is_interruption() && BROKEN.iter().any(|code| self.message.contains(code))
+    }
+
+    /// Whether the server's certificate is not good.
     pub(crate) fn is_distrust(&self) -> bool {
-        matches!(self.code, lr::LRE_BADGPG | lr::LRE_GPGERROR)
+        // CURLE_PEER_FAILED_VERIFICATION, SSL_ISSUER_ERROR, SSL_INVALIDCERTSTATUS.
+        ["(60)", "(83)", "(91)"].iter().any(|code| self.message.contains(&format!("error {code}")))
     }
 }
 
@@ -51,18 +75,6 @@ pub(crate) struct Transfer<'h> {
     pub size: u64,
 }
 
-/// A connection to a repository's mirrors.
-pub(crate) struct Handle {
-    raw: *mut lr::LrHandle,
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        // SAFETY: ours, freed once.
-        unsafe { lr::lr_handle_free(self.raw) }
-    }
-}
-
 struct Watch<'o> {
     observer: &'o dyn Observer,
     step: &'o dyn Fn(u64),
@@ -70,6 +82,52 @@ struct Watch<'o> {
     done: Cell<u64>,
     /// Why the last mirror failed: librepo's own error says only that all have.
     reason: RefCell<String>,
+    /// Whether there is but one mirror.
+    lone: bool,
+    /// Whether the caller continues a file that broke off.
+    continued: bool,
+    /// The URLs that were silent.
+    silent: RefCell<BTreeSet<String>>,
+}
+
+/// CURLE_PARTIAL_FILE, CURLE_RECV_ERROR and CURLE_HTTP2_STREAM: a connection broke off.
+const BROKEN: [&str; 3] = ["Curl error (18)", "Curl error (56)", "Curl error (92)"];
+
+impl<'o> Watch<'o> {
+    fn new(
+        observer: &'o dyn Observer,
+        step: &'o dyn Fn(u64),
+        totals: &'o Cell<u64>,
+        lone: bool,
+    ) -> Self {
+        let (done, reason, silent) = (Cell::new(0), RefCell::default(), RefCell::default());
+        Self { observer, step, totals, done, reason, lone, continued: false, silent }
+    }
+
+    /// Keeps why a mirror failed, and says whether to go on.
+    fn failed(&self, message: &str, url: &str) -> c_int {
+        self.reason.replace(match message.contains(url) {
+            true => message.to_owned(),
+            false => format!("{message} ({url})"),
+        });
+        // CURLE_OPERATION_TIMEDOUT.
+        let silent = message.contains("Curl error (28)");
+        let again = silent && !self.silent.borrow_mut().insert(url.to_owned());
+        // Trying again, librepo would throw away what has come.
+        let broken = self.continued && BROKEN.iter().any(|code| message.contains(code));
+        if again || (self.lone && (silent || broken)) { lr::LR_CB_ABORT } else { lr::LR_CB_OK }
+    }
+
+    /// librepo's error with the reason that it leaves out.
+    fn explain(&self, error: TransferError) -> TransferError {
+        match self.reason.take() {
+            reason if reason.is_empty() || error.message.contains(&reason) => error,
+            reason => {
+                let message = format!("{}; last error: {reason}", error.message);
+                TransferError { message, ..error }
+            }
+        }
+    }
 }
 
 unsafe extern "C" fn on_progress(data: *mut c_void, _: c_double, now: c_double) -> c_int {
@@ -94,167 +152,70 @@ unsafe extern "C" fn on_progress(data: *mut c_void, _: c_double, now: c_double) 
 unsafe extern "C" fn on_mirror_failure(
     data: *mut c_void,
     message: *const c_char,
-    _: *const c_char,
+    url: *const c_char,
 ) -> c_int {
     // SAFETY: `data` is the watch that `fetch` keeps until the transfer is over.
     let watch = unsafe { &*data.cast::<Watch<'_>>() };
-    watch.reason.replace(text(message));
-    lr::LR_CB_OK
+    watch.failed(&text(message), &text(url))
+}
+
+unsafe extern "C" fn on_repomd_failure(
+    data: *mut c_void,
+    message: *const c_char,
+    url: *const c_char,
+    _: *const c_char,
+) -> c_int {
+    // SAFETY: as above; `data` is what `fetch_repomd` set.
+    unsafe { on_mirror_failure(data, message, url) }
 }
 
 impl Handle {
-    /// A handle with a repository's URLs, proxy and certificates.
-    pub(crate) fn new(repo: &RepoConfig) -> Result<Self, TransferError> {
-        // SAFETY: a new handle, ours.
-        let handle = Self { raw: unsafe { lr::lr_handle_init() } };
-        let urls: Vec<String> = repo
-            .baseurl
-            .iter()
-            .map(|url| if url.starts_with('/') { format!("file://{url}") } else { url.clone() })
-            .collect();
-        handle.numbers(lr::LRO_REPOTYPE, lr::LR_YUMREPO)?;
-        handle.list(lr::LRO_URLS, &urls)?;
-        handle.text(lr::LRO_USERAGENT, "cambium")?;
-        let certificate =
-            |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
-        for (option, value) in [
-            (lr::LRO_MIRRORLISTURL, repo.mirrorlist.clone()),
-            (lr::LRO_METALINKURL, repo.metalink.clone()),
-            (lr::LRO_PROXY, repo.proxy.clone()),
-            (lr::LRO_PROXYUSERPWD, repo.proxy_auth.clone()),
-            (lr::LRO_USERPWD, repo.auth.clone()),
-            (lr::LRO_SSLCACERT, certificate(&repo.sslcacert)),
-            (lr::LRO_SSLCLIENTCERT, certificate(&repo.sslclientcert)),
-            (lr::LRO_SSLCLIENTKEY, certificate(&repo.sslclientkey)),
-        ] {
-            if let Some(value) = value {
-                handle.text(option, &value)?;
-            }
-        }
-        let verify = c_long::from(repo.sslverify);
-        for (option, value) in [
-            (lr::LRO_SSLVERIFYPEER, verify),
-            (lr::LRO_SSLVERIFYHOST, verify),
-            (lr::LRO_INTERRUPTIBLE, 0),
-            (lr::LRO_CONNECTTIMEOUT, 30),
-            (lr::LRO_LOWSPEEDTIME, 30),
-            (lr::LRO_LOWSPEEDLIMIT, 1000),
-            (lr::LRO_MAXPARALLELDOWNLOADS, 5),
-        ] {
-            handle.numbers(option, value)?;
-        }
-        Ok(handle)
-    }
-
-    fn numbers(&self, option: c_int, value: c_long) -> Result<(), TransferError> {
-        let mut error = null_mut();
-        // SAFETY: these options take a long.
-        match unsafe { lr::lr_handle_setopt(self.raw, &raw mut error, option, value) } {
-            0 => Err(TransferError::of(error)),
-            _ => Ok(()),
-        }
-    }
-
-    fn text(&self, option: c_int, value: &str) -> Result<(), TransferError> {
-        let mut error = null_mut();
-        let value = c_text(value);
-        // SAFETY: these options take a string, which is copied.
-        match unsafe { lr::lr_handle_setopt(self.raw, &raw mut error, option, value.as_ptr()) } {
-            0 => Err(TransferError::of(error)),
-            _ => Ok(()),
-        }
-    }
-
-    fn list(&self, option: c_int, values: &[String]) -> Result<(), TransferError> {
-        let mut error = null_mut();
-        let values: Vec<CString> = values.iter().map(|value| c_text(value)).collect();
-        let mut raws: Vec<*const c_char> = values.iter().map(|value| value.as_ptr()).collect();
-        raws.push(null());
-        // SAFETY: these options take an array of strings that ends with null and is copied.
-        match unsafe { lr::lr_handle_setopt(self.raw, &raw mut error, option, raws.as_ptr()) } {
-            0 => Err(TransferError::of(error)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Imports a key (URL or path) into the GnuPG home `home`, against which repomd is checked.
-    pub(crate) fn trust(&self, key: &str, home: &Path) -> Result<(), TransferError> {
-        let mut error = null_mut();
-        let local = key.strip_prefix("file://").unwrap_or(key);
-        let path = if local.starts_with('/') {
-            PathBuf::from(local)
-        } else {
-            let path = home.join("fetched.key");
-            let file = std::fs::File::create(&path)
-                .map_err(|error| TransferError { code: 0, message: error.to_string() })?;
-            let url = c_text(key);
-            // SAFETY: handle, URL and file live through the call.
-            let done = unsafe {
-                lr::lr_download_url(self.raw, url.as_ptr(), file.as_raw_fd(), &raw mut error)
-            };
-            if done == 0 {
-                return Err(TransferError::of(error));
-            }
-            path
-        };
-        // SAFETY: both paths live through the call.
-        let done = unsafe {
-            lr::lr_gpg_import_key(c_path(&path).as_ptr(), c_path(home).as_ptr(), &raw mut error)
-        };
-        if done == 0 {
-            return Err(TransferError::of(error));
-        }
-        self.text(lr::LRO_GNUPGHOMEDIR, &home.to_string_lossy())?;
-        self.numbers(lr::LRO_GPGCHECK, 1)
-    }
-
-    /// Fetches `repodata/repomd.xml` alone into `dir`, checked by metalink and signature.
+    /// Fetches `repodata/repomd.xml` alone into `dir`, checked by the metalink's checksum where
+    /// there is one. Answers the mirror that it came from.
     pub(crate) fn fetch_repomd(
         &self,
         dir: &Path,
         observer: &dyn Observer,
-    ) -> Result<(), TransferError> {
+    ) -> Result<String, TransferError> {
         self.text(lr::LRO_DESTDIR, &dir.to_string_lossy())?;
         self.list(lr::LRO_YUMDLIST, &[])?;
         let totals = Cell::new(0);
-        let watch = Watch {
-            observer,
-            step: &|_| {},
-            totals: &totals,
-            done: Cell::new(0),
-            reason: RefCell::default(),
-        };
+        let watch = Watch::new(observer, &|_| {}, &totals, self.lone);
         let mut error = null_mut();
-        // SAFETY: the watch outlives the call, after which the callback is unset.
+        // SAFETY: the watch outlives the call, after which the callbacks are unset; what the
+        // result gives is copied before the result is freed.
         unsafe {
-            let callback: lr::LrProgressCb = Some(on_progress);
-            lr::lr_handle_setopt(self.raw, null_mut(), lr::LRO_PROGRESSCB, callback);
+            let progress: lr::LrProgressCb = Some(on_progress);
+            let failure: lr::LrHandleMirrorFailureCb = Some(on_repomd_failure);
+            lr::lr_handle_setopt(self.raw, null_mut(), lr::LRO_PROGRESSCB, progress);
+            lr::lr_handle_setopt(self.raw, null_mut(), lr::LRO_HMFCB, failure);
             lr::lr_handle_setopt(self.raw, null_mut(), lr::LRO_PROGRESSDATA, &raw const watch);
             let result = lr::lr_result_init();
             let done = lr::lr_handle_perform(self.raw, result, &raw mut error);
+            let mut found: *mut lr::LrYumRepo = null_mut();
+            lr::lr_result_getinfo(result, null_mut(), lr::LRR_YUM_REPO, &raw mut found);
+            let mirror = if found.is_null() { String::new() } else { text((*found).url) };
             lr::lr_result_free(result);
-            let none: lr::LrProgressCb = None;
-            lr::lr_handle_setopt(self.raw, null_mut(), lr::LRO_PROGRESSCB, none);
-            if done == 0 { Err(TransferError::of(error)) } else { Ok(()) }
+            let (progress, failure): (lr::LrProgressCb, lr::LrHandleMirrorFailureCb) = (None, None);
+            lr::lr_handle_setopt(self.raw, null_mut(), lr::LRO_PROGRESSCB, progress);
+            lr::lr_handle_setopt(self.raw, null_mut(), lr::LRO_HMFCB, failure);
+            if done == 0 { Err(watch.explain(TransferError::of(error))) } else { Ok(mirror) }
         }
     }
 
     /// Fetches files in parallel; `step` is told the bytes of all. An error for each that failed,
     /// by its place in `files`; `Err` where the observer stopped it.
     pub(crate) fn fetch(
-        files: &[Transfer<'_>],
+        files: &[&Transfer<'_>],
         observer: &dyn Observer,
         step: &dyn Fn(u64),
     ) -> Result<Vec<(usize, TransferError)>, TransferError> {
         let totals = Cell::new(0);
         let watches: Vec<_> = files
             .iter()
-            .map(|_| Watch {
-                observer,
-                step,
-                totals: &totals,
-                done: Cell::new(0),
-                reason: RefCell::default(),
+            .map(|file| {
+                let lone = file.handle.lone || file.location.contains("://");
+                Watch { continued: true, ..Watch::new(observer, step, &totals, lone) }
             })
             .collect();
         let mut targets: Vec<*mut lr::LrPackageTarget> = Vec::new();
@@ -299,11 +260,7 @@ impl Handle {
                 let message = text((**target).err);
                 let there = message.is_empty() || message == "Already downloaded";
                 if !there {
-                    let message = match watches[at].reason.borrow().as_str() {
-                        "" => message,
-                        reason => format!("{message}; last error: {reason}"),
-                    };
-                    failed.push((at, TransferError { code: 0, message }));
+                    failed.push((at, watches[at].explain(TransferError { code: 0, message })));
                 }
                 lr::lr_packagetarget_free(*target);
             }

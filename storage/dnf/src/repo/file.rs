@@ -78,7 +78,7 @@ fn set(repo: &mut RepoConfig, key: &str, value: &str) -> Result<(), String> {
         "cost" => repo.cost = number()?,
         "excludepkgs" | "exclude" => repo.excludepkgs.extend(list()),
         "includepkgs" => repo.includepkgs.extend(list()),
-        "metadata_expire" => repo.metadata_expire = seconds(value)?,
+        "metadata_expire" => repo.metadata_expire = seconds(key, value)?,
         "proxy" => {
             let none = value.eq_ignore_ascii_case("_none_");
             repo.proxy = Some(if none { String::new() } else { value.to_owned() });
@@ -92,6 +92,10 @@ fn set(repo: &mut RepoConfig, key: &str, value: &str) -> Result<(), String> {
         "sslclientcert" => repo.sslclientcert = path(),
         "sslclientkey" => repo.sslclientkey = path(),
         "skip_if_unavailable" => repo.skip_if_unavailable = switch(key, value)?,
+        "sslverifystatus" => repo.sslverifystatus = switch(key, value)?,
+        "timeout" => repo.timeout = seconds(key, value)?.unwrap_or(0),
+        "minrate" => repo.minrate = bytes(key, value)?,
+        _ if HONOURED_NOWHERE.contains(&key) => repo.ignored.push(format!("{key}={value}")),
         // dnf has many more keys; one that we do not know is not an error there either.
         _ => {}
     }
@@ -112,22 +116,48 @@ fn switch(key: &str, value: &str) -> Result<bool, String> {
     }
 }
 
+/// Keys that change which packages or bytes come, or by which way, and that are not honoured.
+const HONOURED_NOWHERE: [&str; 9] = [
+    "bandwidth",
+    "ip_resolve",
+    "module_hotfixes",
+    "proxy_auth_method",
+    "proxy_sslcacert",
+    "proxy_sslclientcert",
+    "proxy_sslclientkey",
+    "proxy_sslverify",
+    "throttle",
+];
+
+/// `1000`, `1.5k`, `2M`, `1G`: units of 1024, as in dnf.
+fn bytes(key: &str, value: &str) -> Result<u64, String> {
+    let units = [('k', 1024.0), ('m', 1_048_576.0), ('g', 1_073_741_824.0)];
+    let lower = value.to_ascii_lowercase();
+    scaled(&lower, &units).ok_or_else(|| format!("{key}={value} is no size"))
+}
+
 /// `90`, `90s`, `1.5h`, `2d`, `-1` and `never`.
-fn seconds(value: &str) -> Result<Option<u64>, String> {
+fn seconds(key: &str, value: &str) -> Result<Option<u64>, String> {
     if value == "-1" || value == "never" {
         return Ok(None);
     }
     let units = [('s', 1.0), ('m', 60.0), ('h', 3600.0), ('d', 86400.0)];
+    scaled(value, &units).map(Some).ok_or_else(|| format!("{key}={value} is no time"))
+}
+
+/// A number with one of these units or none.
+fn scaled(value: &str, units: &[(char, f64)]) -> Option<u64> {
     let (digits, factor) = units
         .iter()
         .find_map(|(unit, factor)| value.strip_suffix(*unit).map(|digits| (digits, *factor)))
         .unwrap_or((value, 1.0));
-    match digits.parse::<f64>() {
-        // The cast saturates, and a time so long is never.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        Ok(number) if number >= 0.0 => Ok(Some((number * factor) as u64)),
-        _ => Err(format!("metadata_expire={value} is no time")),
-    }
+    // The cast saturates, and an amount so large is all there is.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    digits
+        .parse::<f64>()
+        .ok()
+        .filter(|number| *number >= 0.0)
+        .map(|number| (number * factor) as u64)
 }
 
 #[cfg(test)]
@@ -146,6 +176,7 @@ mod tests {
              gpgkey=file:///k1, https://k2\npriority=10\ncost = 5\nexclude=a* b\nexcludepkgs=c\n\
              includepkgs=d\nmetadata_expire=1.5h\nproxy=_none_\nusername=u\npassword=p\nsslverify=off\n\
              sslcacert=/ca\nsslclientcert=/c\nsslclientkey=/k\nskip_if_unavailable=1\nfuture=key\n\
+             sslverifystatus=1\ntimeout=2m\nminrate=1.5k\nthrottle=50%\n\
              [b]\nmirrorlist=http://m/metalink?x\n",
         )
         .unwrap();
@@ -165,6 +196,9 @@ mod tests {
         expected.sslclientcert = Some("/c".into());
         expected.sslclientkey = Some("/k".into());
         expected.skip_if_unavailable = true;
+        expected.sslverifystatus = true;
+        (expected.timeout, expected.minrate) = (120, 1536);
+        expected.ignored = vec!["throttle=50%".into()];
         assert_eq!(repos[0], expected);
         assert_eq!(repos[1].metalink.as_deref(), Some("http://m/metalink?x"));
         assert_eq!(repos.len(), 2);
@@ -179,6 +213,8 @@ mod tests {
             ("[a]\nenabled=maybe\n", "line 2: enabled=maybe is neither yes nor no"),
             ("[a]\n\ncost=x\n", "line 3: cost=x is no number"),
             ("[a]\nmetadata_expire=-2\n", "line 2: metadata_expire=-2 is no time"),
+            ("[a]\ntimeout=soon\n", "line 2: timeout=soon is no time"),
+            ("[a]\nminrate=-1\n", "line 2: minrate=-1 is no size"),
         ] {
             assert_eq!(read(text).unwrap_err(), expected, "{text}");
         }
@@ -193,7 +229,7 @@ mod tests {
             ("never", None),
             ("3m", Some(180)),
         ] {
-            assert_eq!(seconds(text), Ok(expected), "{text}");
+            assert_eq!(seconds("metadata_expire", text), Ok(expected), "{text}");
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Repositories over HTTP: cached, renewed, dead, damaged, cancelled.
 
-use crate::fixture::{Fixture, file_of, names, rpm, serve, wants};
+use crate::fixture::{Fixture, names, rpm, wants};
+use crate::server::{file_of, serve};
 use cambium_dnf::{CachePolicy, RepoConfig, download, refresh, resolve};
-use cambium_model::{FailureKind, Observer, Progress, Unobserved};
+use cambium_model::{Failure, FailureKind, Observer, Progress, Unobserved};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A repository `web` of one package whose server answers through `answer`.
-fn web(answer: impl Fn(&Path, &str) -> crate::fixture::Answer + Send + Sync + 'static) -> Fixture {
+fn web(answer: impl Fn(&Path, &str) -> crate::server::Answer + Send + Sync + 'static) -> Fixture {
     let mut fixture = Fixture::new();
     let dir = fixture.repo("web", &[rpm("app", "1", &[], &[])]);
     fixture.config.repos[0] = RepoConfig::new("web", serve(move |path| answer(&dir, path)));
@@ -64,9 +65,31 @@ fn an_unchanged_repository_costs_one_small_file_to_renew() {
     assert_eq!(asked.load(Ordering::SeqCst), 3);
 }
 
+/// The error names the repository and its URL, and comes with advice.
+fn says_where_and_what_to_do(fixture: &Fixture, error: cambium_dnf::Error, name: &str) {
+    let url = &fixture.config.repos[0].baseurl[0];
+    let failure = Failure::from(error);
+    for part in ["'web'", url] {
+        assert!(failure.what.contains(part), "{name}: {part} is not in {failure:?}");
+    }
+    assert!(!failure.advice.is_empty(), "{name}: {failure:?}");
+}
+
+#[test]
+fn a_server_that_is_gone_is_unavailable() {
+    let mut fixture = web(file_of);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    fixture.config.repos[0] = RepoConfig::new("web", url);
+    let error = refresh(&fixture.config, &Unobserved).unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Unavailable, "{error}");
+    says_where_and_what_to_do(&fixture, error, "gone");
+}
+
 #[test]
 fn what_a_bad_server_gives_is_a_typed_error_and_is_not_cached() {
-    type Case = (&'static str, fn(&Path, &str) -> crate::fixture::Answer, FailureKind);
+    type Case = (&'static str, fn(&Path, &str) -> crate::server::Answer, FailureKind);
     let cases: [Case; 4] = [
         ("404", |_, _| ("404 Not Found", 0, Vec::new()), FailureKind::Unavailable),
         (
@@ -104,7 +127,7 @@ fn what_a_bad_server_gives_is_a_typed_error_and_is_not_cached() {
         let fixture = web(answer);
         let error = resolve(&fixture.config, &wants(&["app"]), &Unobserved).unwrap_err();
         assert_eq!(error.kind(), expected, "{name}: {error}");
-        assert!(error.to_string().contains("'web'"), "{name}: {error}");
+        says_where_and_what_to_do(&fixture, error, name);
         let whole: Vec<_> =
             cached_files(&fixture).into_iter().filter(|file| !file.ends_with(".part")).collect();
         assert!(whole.is_empty(), "{name}: {whole:?}");
@@ -120,6 +143,7 @@ fn a_huge_declared_size_is_refused_before_it_is_fetched() {
     fixture.config.max_metadata_bytes = 10;
     let error = refresh(&fixture.config, &Unobserved).unwrap_err();
     assert!(matches!(error, cambium_dnf::Error::TooLarge { limit: 10, .. }), "{error}");
+    says_where_and_what_to_do(&fixture, error, "huge");
 }
 
 #[test]

@@ -1,13 +1,10 @@
-//! Repositories of small RPMs, an installed root, and an HTTP server of a few lines.
+//! Repositories of small RPMs, and an installed root.
 
 use cambium_dnf::{Config, Goal, RepoConfig, Resolution, resolve};
 use cambium_model::{Solution, Unobserved};
 use rpm::{BuildConfig, CompressionType, Dependency, FileOptions, PackageBuilder};
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use tempfile::TempDir;
 
 pub(crate) struct Fixture {
@@ -98,41 +95,4 @@ pub(crate) fn wants(install: &[&str]) -> Goal {
 
 pub(crate) fn names(solution: &Solution) -> Vec<String> {
     solution.packages.iter().map(|package| package.nevra.to_string()).collect()
-}
-
-/// What the server answers to a path: a status line, the length it claims, the bytes it sends.
-pub(crate) type Answer = (&'static str, usize, Vec<u8>);
-
-/// Serves HTTP until the process ends; returns the base URL.
-pub(crate) fn serve(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let answer = Arc::new(answer);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let answer = Arc::clone(&answer);
-            std::thread::spawn(move || respond(stream, &*answer));
-        }
-    });
-    url
-}
-
-/// A client that hangs up is its own affair.
-fn respond(mut stream: TcpStream, answer: &dyn Fn(&str) -> Answer) -> Option<()> {
-    let mut lines = BufReader::new(stream.try_clone().ok()?).lines();
-    let first = lines.next()?.ok()?;
-    while !lines.next()?.ok()?.is_empty() {}
-    let (status, length, body) = answer(first.split(' ').nth(1)?);
-    let head =
-        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-    stream.write_all(head.as_bytes()).ok()?;
-    stream.write_all(&body).ok()
-}
-
-/// The files below a directory, as a good server gives them.
-pub(crate) fn file_of(dir: &Path, path: &str) -> Answer {
-    match std::fs::read(dir.join(path.trim_start_matches('/'))) {
-        Ok(body) => ("200 OK", body.len(), body),
-        Err(_) => ("404 Not Found", 0, Vec::new()),
-    }
 }

@@ -5,4 +5,9 @@
 
 mod bad_servers;
 mod fixture;
+mod mirrors;
+mod patience;
+mod server;
+mod signed;
 mod solving;
+mod transport;

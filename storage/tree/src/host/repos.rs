@@ -60,6 +60,7 @@ impl Host {
         let mut config = Config::new(self.config.cache.join("repomd"), root);
         config.repos_dirs = vec![etc.join("yum.repos.d")];
         config.vars_dirs = vec![etc.join("yum/vars"), etc.join("dnf/vars")];
+        config.keys_root = etc.parent().map(Path::to_owned);
         config.cache_policy = policy;
         config.weak_deps = if self.config.recommends { WeakDeps::Install } else { WeakDeps::Skip };
         Ok(config)
@@ -98,15 +99,19 @@ impl Host {
     }
 
     /// When the oldest cached metadata was last found current, in seconds since 1970; 0 without
-    /// any. cambium-dnf touches `verified` beside what it keeps.
+    /// any. cambium-dnf touches `repomd.xml` of what it fetched, and writes `verified` for what it
+    /// uses in place.
     pub(super) fn metadata_timestamp(&self) -> u64 {
         let Ok(entries) = std::fs::read_dir(self.config.cache.join("repomd")) else { return 0 };
-        let fetched = |entry: std::io::Result<std::fs::DirEntry>| {
-            let checked = entry.ok()?.path().join("verified");
-            let modified = std::fs::metadata(checked).ok()?.modified().ok()?;
+        let modified = |path: PathBuf| {
+            let modified = std::fs::metadata(path).ok()?.modified().ok()?;
             Some(modified.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs())
         };
-        entries.filter_map(fetched).min().unwrap_or(0)
+        let current = |entry: std::io::Result<std::fs::DirEntry>| {
+            let cache = entry.ok()?.path();
+            modified(cache.join("repomd.xml")).or_else(|| modified(cache.join("verified")))
+        };
+        entries.filter_map(current).min().unwrap_or(0)
     }
 
     /// The /etc that configures the host: the booted deployment's, else that of the first which
