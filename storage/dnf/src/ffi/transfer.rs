@@ -231,13 +231,17 @@ impl Handle {
                     Some((base, name)) if whole => (Some(c_text(base)), name),
                     _ => (None, file.location.as_str()),
                 };
+                // librepo compares the whole size with what is left to come, and would refuse to
+                // continue any file; of one that is begun the checksum alone decides.
+                let begun = std::fs::metadata(&file.dest).is_ok_and(|found| found.len() > 0);
+                let size = if begun { 0 } else { file.size };
                 let target = lr::lr_packagetarget_new_v2(
                     file.handle.raw,
                     c_text(relative).as_ptr(),
                     c_path(&file.dest).as_ptr(),
                     lr::lr_checksum_type(c_text(kind).as_ptr()),
                     c_text(digits).as_ptr(),
-                    i64::try_from(file.size).unwrap_or(i64::MAX),
+                    i64::try_from(size).unwrap_or(i64::MAX),
                     base.as_ref().map_or(null(), |base| base.as_ptr()),
                     1,
                     Some(on_progress),
