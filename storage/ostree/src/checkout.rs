@@ -148,7 +148,13 @@ impl Objects {
         let flags = AtFlags::empty();
         match rustix::fs::linkat(&self.directory, &object, directory, name, flags) {
             Ok(()) => Ok(()),
-            Err(Errno::MLINK) => copy_file(&self.path.join(object), &at.join(name)),
+            Err(Errno::MLINK) => {
+                let to = at.join(name);
+                copy_file(&self.path.join(object), &to)?;
+                // Objects bear the time of the epoch; a copy is not to be told by its age.
+                rustix::fs::utimensat(directory, name, &EPOCH, AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(io("set the time of", to))
+            }
             Err(error) => Err(io("link the object of", at.join(name))(error)),
         }
     }

@@ -110,6 +110,14 @@ pub enum Error {
         /// How it is wrong.
         reason: String,
     },
+    /// libostree cannot parse the origin file of a deployment, and then loads none.
+    #[error("The origin file {} cannot be parsed, and libostree then reads no deployment: {reason}", path.display())]
+    Origin {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Two trees hold different files at the same paths. Nothing was changed.
     #[error("{} of {source_tree} conflict with the tree: {}", Files(conflicts.len()), Paths(conflicts))]
     Conflicts {
@@ -125,11 +133,11 @@ pub enum Error {
         repo: PathBuf,
     },
     /// A signature is missing or wrong.
-    #[error("The commit {commit} is not signed by a key of the remote '{remote}'")]
+    #[error("The commit {commit} is not signed by a key of {remote}")]
     Untrusted {
         /// The commit.
         commit: String,
-        /// The remote whose keys were asked.
+        /// The remote whose keys were asked, with its URL.
         remote: String,
         /// What libostree said.
         #[source]
@@ -138,7 +146,7 @@ pub enum Error {
     /// A remote cannot be reached or read.
     #[error("Cannot pull from {remote}")]
     Unavailable {
-        /// Its name or URL.
+        /// Its name and URL.
         remote: String,
         /// What libostree said.
         #[source]
@@ -203,7 +211,7 @@ impl Error {
             | Self::NoPath { .. }
             | Self::NotFound { .. } => FailureKind::NotFound,
             Self::BadPath { .. } => FailureKind::InvalidRequest,
-            Self::Corrupt { .. } => FailureKind::Corrupt,
+            Self::Corrupt { .. } | Self::Origin { .. } => FailureKind::Corrupt,
             Self::Conflicts { .. } => FailureKind::Conflict,
             Self::NoTransaction { .. } => FailureKind::Internal,
             Self::Untrusted { .. } => FailureKind::Untrusted,
@@ -237,7 +245,15 @@ impl Error {
             Self::Untrusted { .. } => {
                 "Import the remote's key with 'ostree remote gpg-import', or choose another remote."
             }
-            Self::Unavailable { .. } => "Check the network and the remote's URL.",
+            Self::Unavailable { .. } => {
+                "Check the network, the branch's name and the remote's URL ('ostree remote show-url')."
+            }
+            Self::Origin { .. } => {
+                "Mend the file, or move it away (mv FILE FILE.damaged): its deployment then has no origin, and the others can be changed again."
+            }
+            Self::Corrupt { .. } => {
+                "Nothing was taken from it. If it is a remote, try again later; if it is this host's own, 'ostree fsck' says more."
+            }
             _ => "",
         }
     }

@@ -166,13 +166,27 @@ impl Repo {
             })
         });
         observer.progress(Progress::TaskEnd { text: summary });
-        result.map_err(|error| classify(error, pull))
+        result.map_err(|error| classify(error, pull, &self.described(&pull.source)))
+    }
+}
+
+impl Repo {
+    /// A source for messages: a remote's name with its URL.
+    fn described(&self, source: &PullSource) -> String {
+        match source {
+            PullSource::Url { url, .. } => format!("'{url}'"),
+            PullSource::Remote(name) => match self.inner.remote_get_url(name) {
+                Ok(url) => format!("the remote '{name}' ({url})"),
+                // The pull's own error says what is wrong with it.
+                Err(_) => format!("the remote '{name}'"),
+            },
+        }
     }
 }
 
 /// What kind of failure libostree's error is: it has few codes, so its words must serve.
-fn classify(error: glib::Error, pull: &Pull) -> Error {
-    let remote = pull.source.name().to_owned();
+fn classify(error: glib::Error, pull: &Pull, source: &str) -> Error {
+    let remote = source.to_owned();
     let message = error.message();
     let signature = error.domain() == ostree::gpg_error_quark()
         || message.contains("GPG")
@@ -181,6 +195,8 @@ fn classify(error: glib::Error, pull: &Pull) -> Error {
         Error::Cancelled
     } else if signature {
         Error::Untrusted { commit: pull.refs.join(" "), remote, source: error }
+    } else if message.contains("Corrupted") || message.contains("checksum") {
+        Error::Corrupt { what: format!("What {remote} serves"), reason: message.to_owned() }
     } else {
         match failed("pull from", &remote)(error) {
             Error::Ostree { source, .. } => Error::Unavailable { remote, source },

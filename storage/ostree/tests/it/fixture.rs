@@ -118,7 +118,12 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    /// A host in a directory of `place`.
+    pub(crate) fn new_in(place: &Path) -> Self {
+        let dir = tempfile::tempdir_in(place).unwrap();
         let sysroot = Sysroot::create(dir.path().join("s")).unwrap();
         sysroot.init_stateroot(&stateroot()).unwrap();
         let repo = sysroot.repo().unwrap();

@@ -5,6 +5,8 @@ mod booted;
 mod checkouts;
 mod deploy;
 mod fixture;
+mod links;
 mod pulls;
 mod repos;
+mod signed_pulls;
 mod trees;
