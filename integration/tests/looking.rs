@@ -39,6 +39,29 @@ fn a_plan_names_packages_and_sizes_and_changes_nothing() {
 }
 
 #[test]
+fn a_dry_run_of_rollback_and_cleanup_says_what_would_change_and_is_right() {
+    let host = Host::new().unwrap();
+    host.cambium(&["install", "hello"]).ok();
+    let status = host.status();
+    let id = |at: usize| status["deployments"][at]["id"].as_str().unwrap().to_owned();
+    let before = Traces::settled(&host).unwrap();
+    let answer = host.cambium(&["rollback", "--dry-run"]).ok();
+    assert!(answer.out.contains(&format!("Boots next: {}", id(1))), "{answer}");
+    let answer = host.cambium(&["cleanup", "--dry-run", "-r"]).ok();
+    assert!(answer.out.contains(&id(1)) && !answer.out.contains(&id(0)), "{answer}");
+    before.assert_unchanged(&host);
+    host.cambium(&["rollback"]).ok();
+    let answer = host.cambium(&["cleanup", "--dry-run", "-r"]).ok();
+    for part in [&id(0), "Removing 1 deployment:", "rpmostree/pkg/hello/", "Will free: "] {
+        assert!(answer.out.contains(part), "{part} in {answer}");
+    }
+    host.cambium(&["cleanup", "-r"]).ok();
+    assert_eq!(host.status()["deployments"].as_array().unwrap().len(), 1);
+    let answer = host.cambium(&["cleanup", "--dry-run", "-pr"]).ok();
+    assert!(answer.out.contains("Nothing would change"), "{answer}");
+}
+
+#[test]
 fn the_package_difference_of_two_deployments() {
     let host = Host::new().unwrap();
     host.publish(Edition::Second).unwrap();

@@ -91,3 +91,9 @@ fn an_unknown_revision_and_an_unknown_ref_are_named() {
 fn a_rollback_without_a_second_deployment_is_refused() {
     check(&["rollback"], &["rollback"]);
 }
+
+#[test]
+fn packages_given_as_files_or_urls_are_told_from_names() {
+    check(&["install", "./x.rpm"], &["./x.rpm", "file or URL", "cannot be layered yet"]);
+    check(&["install", "https://example.org/x.rpm"], &["https://example.org/x.rpm", "yet"]);
+}

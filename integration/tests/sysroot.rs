@@ -10,10 +10,20 @@ fn a_corrupted_origin_file_stops_a_change_and_names_its_deployment() {
     let host = Host::new().unwrap();
     let root = host.default_root().unwrap();
     let origin = format!("{}.origin", root.display());
+    let whole = fs::read(&origin).unwrap();
     fs::write(&origin, "[origin\n\0refspec").unwrap();
     let before = Traces::settled(&host).unwrap();
-    host.cambium(&["install", "hello"]).fails_with(&["origin"]);
+    host.cambium(&["install", "hello"]).fails_with(&[&origin, "mv FILE FILE.damaged"]);
     before.assert_unchanged(&host);
+    // The deployment is shown with its problem, and can be changed again once the file is away.
+    let status = host.status();
+    let problem = status["deployments"][0].to_string();
+    assert!(problem.contains(&origin), "{status:#}");
+    fs::rename(&origin, format!("{origin}.damaged")).unwrap();
+    host.cambium(&["status"]).ok();
+    fs::rename(format!("{origin}.damaged"), &origin).unwrap();
+    fs::write(&origin, whole).unwrap();
+    host.cambium(&["install", "hello"]).ok();
 }
 
 #[test]

@@ -23,6 +23,9 @@ pub struct CleanupArgs {
     /// Operate on provided STATEROOT
     #[arg(long, visible_alias = "os", value_name = "STATEROOT")]
     pub stateroot: Option<Stateroot>,
+    /// Say what would change, and change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
     /// Wait for the running transaction rather than be refused
     #[arg(long)]
     pub wait: bool,
@@ -48,7 +51,7 @@ impl CleanupArgs {
             change: Change::Cleanup(scope),
             options: Options { wait: self.wait, ..Options::default() },
             stateroot: self.stateroot.clone(),
-            extent: Extent::Carry,
+            extent: if self.dry_run { Extent::Plan } else { Extent::Carry },
             unchanged: UnchangedExit::Success,
         })
     }

@@ -13,6 +13,9 @@ pub struct RollbackArgs {
     /// Initiate a reboot after operation is complete
     #[arg(short, long)]
     pub reboot: bool,
+    /// Say what would change, and change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
     /// Wait for the running transaction rather than be refused
     #[arg(long)]
     pub wait: bool,
@@ -26,7 +29,7 @@ impl RollbackArgs {
             change: Change::Rollback,
             options: Options { reboot: self.reboot, wait: self.wait, ..Options::default() },
             stateroot: self.stateroot.clone(),
-            extent: Extent::Carry,
+            extent: if self.dry_run { Extent::Plan } else { Extent::Carry },
             unchanged: UnchangedExit::Success,
         }
     }

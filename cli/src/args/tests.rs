@@ -169,6 +169,8 @@ fn how_far_it_goes_and_how_it_exits() {
         ("deploy --preview 41", Preview, Success),
         ("kargs --append=a --unchanged-exit-77", Carry, Code77),
         ("rollback", Carry, Success),
+        ("rollback --dry-run", Plan, Success),
+        ("cleanup -p --dry-run", Plan, Success),
     ] {
         let order = order(line).unwrap();
         assert_eq!((order.extent, order.unchanged), (extent, unchanged), "{line}");

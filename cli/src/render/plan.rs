@@ -61,11 +61,36 @@ pub fn text(plan: &Plan, style: Style) -> String {
         }
     }
     advisories(&mut text, plan);
+    order_and_removals(&mut text, plan, style);
     totals(&mut text, plan, style);
+    if plan.unchanged && text.is_empty() {
+        text.push_str("Nothing would change.\n");
+    }
     for warning in &plan.warnings {
         text.push_str(&format!("{} {warning}\n", style.yellow("warning:")));
     }
     text
+}
+
+/// What a rollback and a cleanup do.
+fn order_and_removals(text: &mut String, plan: &Plan, style: Style) {
+    if let Some(deployment) = &plan.next_default {
+        text.push_str(&format!("{} {deployment}\n", style.bold("Boots next:")));
+    }
+    for (noun, names) in [
+        ("deployment", &plan.removed_deployments),
+        ("ref", &plan.removed_refs),
+        ("path", &plan.removed_paths),
+    ] {
+        if !names.is_empty() {
+            let title = format!("Removing {} {noun}{}:", names.len(), plural(names.len()));
+            text.push_str(&format!("{}\n", style.bold(&title)));
+            names.iter().for_each(|name| text.push_str(&format!("  {name}\n")));
+        }
+    }
+    if plan.freed_bytes > 0 {
+        text.push_str(&format!("Will free: {}\n", bytes(plan.freed_bytes)));
+    }
 }
 
 fn count(group: &[&PlannedPackage]) -> String {

@@ -37,6 +37,11 @@ impl From<&Plan> for v1::Plan {
             scripts_unknown,
             advisories,
             warnings,
+            next_default,
+            removed_deployments,
+            removed_refs,
+            removed_paths,
+            freed_bytes,
             problem,
         } = plan;
         Self {
@@ -56,6 +61,11 @@ impl From<&Plan> for v1::Plan {
             scripts_unknown: *scripts_unknown,
             advisories: messages(advisories),
             warnings: warnings.clone(),
+            next_default: next_default.clone(),
+            removed_deployments: removed_deployments.clone(),
+            removed_refs: removed_refs.clone(),
+            removed_paths: removed_paths.clone(),
+            freed_bytes: *freed_bytes,
             problem: problem.as_ref().map(Into::into),
         }
     }
@@ -82,6 +92,11 @@ impl TryFrom<v1::Plan> for Plan {
             scripts_unknown: wire.scripts_unknown,
             advisories: list(wire.advisories)?,
             warnings: wire.warnings,
+            next_default: wire.next_default,
+            removed_deployments: wire.removed_deployments,
+            removed_refs: wire.removed_refs,
+            removed_paths: wire.removed_paths,
+            freed_bytes: wire.freed_bytes,
             problem: optional(wire.problem)?,
         })
     }

@@ -85,6 +85,34 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// A deployment of which nothing but its id is known, its base being its own commit.
+    #[must_use]
+    pub fn bare(id: DeploymentId) -> Self {
+        Self {
+            base_checksum: id.checksum.clone(),
+            id,
+            index: 0,
+            booted: false,
+            staged: false,
+            finalization_locked: false,
+            pinned: false,
+            unlocked: UnlockedState::None,
+            origin: None,
+            version: None,
+            timestamp: 0,
+            base_version: None,
+            base_timestamp: 0,
+            layered: Vec::new(),
+            inactive: Vec::new(),
+            removed: Vec::new(),
+            kernel_arguments: Vec::new(),
+            boot_checksum: String::new(),
+            gpg_verified_remote: false,
+            base_metadata: BTreeMap::new(),
+            problem: None,
+        }
+    }
+
     /// Name, EVR and architecture of `package` as `removed` holds it.
     #[must_use]
     pub fn removed_evr(&self, package: &str) -> Option<&Evr> {

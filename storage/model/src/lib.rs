@@ -4,6 +4,7 @@
 //! machine). Deliberately absent: I/O, C libraries, async, wire formats. Parsing takes `&str`;
 //! reading a file is the caller's.
 
+mod boot_order;
 mod change;
 mod deployment;
 mod digest;

@@ -129,6 +129,21 @@ pub struct Plan {
     pub advisories: Vec<Advisory>,
     /// What did not stop the plan but should be known: a dead repository, a skipped request.
     pub warnings: Vec<String>,
+    /// The deployment that would boot next, where the request changes that without making one.
+    #[serde(default)]
+    pub next_default: Option<String>,
+    /// Deployments that would be removed.
+    #[serde(default)]
+    pub removed_deployments: Vec<String>,
+    /// Refs that nothing would need any more and that would be removed.
+    #[serde(default)]
+    pub removed_refs: Vec<String>,
+    /// Files and directories that would be removed beside them.
+    #[serde(default)]
+    pub removed_paths: Vec<String>,
+    /// Bytes that these removals would free.
+    #[serde(default)]
+    pub freed_bytes: u64,
     /// Why the request cannot be met, if it cannot: the solver's own explanation.
     pub problem: Option<Failure>,
 }

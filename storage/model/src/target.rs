@@ -207,6 +207,14 @@ fn change_requests(
         if name.trim().is_empty() {
             return Err(Failure::new(FailureKind::InvalidRequest, "a package's name is empty"));
         }
+        // As rpm-ostree tells them apart; another absolute path asks for whatever provides it.
+        if name.contains("://") || name.ends_with(".rpm") {
+            let what = format!("'{name}' is a file or URL, which cannot be layered yet");
+            return Err(Failure::new(FailureKind::InvalidRequest, what).advise(
+                "Put the RPM into a repository (createrepo_c DIR, and a file in \
+                 /etc/yum.repos.d with baseurl=file://DIR), and install it by its name.",
+            ));
+        }
         if !origin.requested.contains(name) {
             origin.requested.push(name.clone());
         } else if !idempotent {

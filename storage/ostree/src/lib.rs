@@ -34,7 +34,7 @@ pub use repo::{
 };
 pub use spare::Spares;
 pub use sysroot::{
-    ChangeKey, DeployRequest, Finalization, Kernel, Pinned, Remote, Retention, Space, Swap,
-    Sysroot, SysrootLock, UsedPackages,
+    ChangeKey, DeployRequest, Finalization, Forecast, Kernel, Pinned, Remote, Retention, Space,
+    Swap, Sysroot, SysrootLock, UsedPackages,
 };
 pub use tree::{CommitSpec, ConflictPolicy, Node, Root, Tree};

@@ -5,7 +5,9 @@
 //! bootloaders, which are libostree's own back ends.
 
 mod collect;
+mod degraded;
 mod edit;
+mod forecast;
 mod kernel;
 mod prepare;
 mod reap;
@@ -16,6 +18,7 @@ mod swap;
 pub use cambium_model::Finalization;
 pub use collect::UsedPackages;
 pub use edit::Pinned;
+pub use forecast::Forecast;
 pub use kernel::Kernel;
 pub use prepare::DeployRequest;
 pub use swap::{Retention, Swap};
@@ -111,7 +114,7 @@ impl Sysroot {
             return Err(Error::Precondition { what });
         }
         inner.load(gio::Cancellable::NONE).map_err(|source| {
-            damaged_origin(&path)
+            degraded::damaged_origin(&path)
                 .unwrap_or_else(|| failed("open the sysroot", path.display())(source))
         })?;
         Ok(Self { inner, path })
@@ -301,25 +304,6 @@ impl Sysroot {
         rustix::fs::utimensat(rustix::fs::CWD, &path, &times, rustix::fs::AtFlags::empty())
             .map_err(io("touch", path))
     }
-}
-
-/// The deployment whose origin file libostree cannot read, which keeps it from loading any: it
-/// does not say which.
-fn damaged_origin(sysroot: &Path) -> Option<Error> {
-    let stateroots = std::fs::read_dir(sysroot.join("ostree/deploy")).ok()?;
-    let directories = stateroots.filter_map(|entry| Some(entry.ok()?.path().join("deploy")));
-    let files = directories.filter_map(|place| std::fs::read_dir(place).ok()).flatten();
-    for file in files.filter_map(|entry| Some(entry.ok()?.path())) {
-        if file.extension().is_none_or(|extension| extension != "origin") {
-            continue;
-        }
-        let loaded = glib::KeyFile::new().load_from_file(&file, glib::KeyFileFlags::NONE);
-        if let Err(source) = loaded {
-            let what = format!("The origin file of a deployment, {},", file.display());
-            return Some(Error::Corrupt { what, reason: source.message().to_owned() });
-        }
-    }
-    None
 }
 
 /// Whether libostree's deployment is the one of this id.

@@ -11,6 +11,7 @@ mod fetch;
 mod layer;
 mod packages;
 mod plan;
+mod plan_order;
 mod reboot;
 mod repos;
 mod rpmdb;
@@ -66,7 +67,15 @@ impl Host {
         {
             return Ok(state.clone());
         }
-        let mut state = Sysroot::open(&self.config.sysroot)?.state()?;
+        let (key, mut state) = match Sysroot::open(&self.config.sysroot) {
+            Ok(sysroot) => (key, sysroot.state()?),
+            Err(error @ cambium_ostree::Error::Origin { .. }) => {
+                tracing::warn!(%error, "reading boot entries instead");
+                // The file may be mended without anything that the key covers.
+                (ChangeKey::never(), Sysroot::state_from_boot_entries(&self.config.sysroot)?)
+            }
+            Err(error) => return Err(error.into()),
+        };
         state.metadata_timestamp = self.metadata_timestamp();
         let state = Arc::new(state);
         *seen = Some((key, state.clone()));

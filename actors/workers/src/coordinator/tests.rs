@@ -132,29 +132,9 @@ fn id(commit: &str) -> DeploymentId {
 }
 
 fn host() -> HostState {
-    let deployment = Deployment {
-        id: id(BASE),
-        index: 0,
-        booted: true,
-        staged: false,
-        finalization_locked: false,
-        pinned: false,
-        unlocked: cambium_model::UnlockedState::None,
-        origin: Some(Origin::following("r:os".parse().unwrap())),
-        base_checksum: checksum(BASE),
-        version: None,
-        timestamp: 1,
-        base_version: None,
-        base_timestamp: 1,
-        layered: Vec::new(),
-        inactive: Vec::new(),
-        removed: Vec::new(),
-        kernel_arguments: Vec::new(),
-        boot_checksum: String::new(),
-        gpg_verified_remote: false,
-        base_metadata: std::collections::BTreeMap::new(),
-        problem: None,
-    };
+    let mut deployment = Deployment::bare(id(BASE));
+    (deployment.booted, deployment.timestamp, deployment.base_timestamp) = (true, 1, 1);
+    deployment.origin = Some(Origin::following("r:os".parse().unwrap()));
     HostState {
         deployments: vec![deployment],
         stateroots: vec!["os".parse().unwrap()],

@@ -58,6 +58,11 @@ fn plan() -> Plan {
             packages: Vec::new(),
         }],
         warnings: vec!["repository 'x' cannot be reached".into()],
+        next_default: None,
+        removed_deployments: Vec::new(),
+        removed_refs: Vec::new(),
+        removed_paths: Vec::new(),
+        freed_bytes: 0,
         problem: None,
     }
 }
@@ -101,4 +106,44 @@ fn an_available_update_has_the_version_line_that_discover_parses() {
     let block = "Upgraded:\n  bash 5.1-1 -> 5.2-1\n  git 2-1 -> 2-2\nAdded:\n  \
                  gpm-libs-1.20-1.x86_64\n  vim-9.0-1.x86_64\n";
     assert_eq!(verbose, format!("{brief}{block}"));
+}
+
+#[test]
+fn a_rollback_and_a_cleanup_say_what_would_change() {
+    let mut plan = plan();
+    plan = Plan {
+        base: plan.previous_base.clone(),
+        packages: Vec::new(),
+        inactive: Vec::new(),
+        download_bytes: 0,
+        disk: SpaceNeed::default(),
+        boot: SpaceNeed::default(),
+        scripts: Vec::new(),
+        scripts_unknown: 0,
+        advisories: Vec::new(),
+        warnings: Vec::new(),
+        next_default: Some("os-0a.0".into()),
+        removed_deployments: vec!["os-0b.0".into(), "os-0c.1".into()],
+        removed_refs: vec!["rpmostree/pkg/vim/9.0-1.x86__64".into()],
+        removed_paths: vec!["/var/cache/cambium/repomd".into()],
+        freed_bytes: 7_000_000,
+        ..plan
+    };
+    let expected = "Boots next: os-0a.0
+Removing 2 deployments:
+  os-0b.0
+  os-0c.1
+Removing 1 ref:
+  rpmostree/pkg/vim/9.0-1.x86__64
+Removing 1 path:
+  /var/cache/cambium/repomd
+Will free: 7.0 MB
+";
+    assert_eq!(text(&plan, Style::plain()), expected);
+    plan.unchanged = true;
+    (plan.next_default, plan.freed_bytes) = (None, 0);
+    plan.removed_deployments.clear();
+    plan.removed_refs.clear();
+    plan.removed_paths.clear();
+    assert_eq!(text(&plan, Style::plain()), "Nothing would change.\n");
 }

@@ -12,30 +12,9 @@ fn host() -> HostState {
     origin.requested_local =
         vec![LocalPackage { sha256: "0".repeat(64), nevra: "tool-1-1.noarch".into() }];
     let stateroot: Stateroot = "os".parse().unwrap();
-    let id = DeploymentId { stateroot: stateroot.clone(), checksum: checksum.clone(), serial: 0 };
-    let deployment = Deployment {
-        id,
-        index: 0,
-        booted: true,
-        staged: false,
-        finalization_locked: false,
-        pinned: false,
-        unlocked: crate::UnlockedState::None,
-        origin: Some(origin),
-        base_checksum: checksum,
-        version: None,
-        timestamp: 0,
-        base_version: None,
-        base_timestamp: 0,
-        layered: Vec::new(),
-        inactive: Vec::new(),
-        removed: Vec::new(),
-        kernel_arguments: Vec::new(),
-        boot_checksum: String::new(),
-        gpg_verified_remote: false,
-        base_metadata: std::collections::BTreeMap::new(),
-        problem: None,
-    };
+    let id = DeploymentId { stateroot: stateroot.clone(), checksum, serial: 0 };
+    let mut deployment = Deployment::bare(id);
+    (deployment.booted, deployment.origin) = (true, Some(origin));
     HostState {
         sysroot: "/".into(),
         deployments: vec![deployment],
@@ -194,4 +173,17 @@ fn requests_without_a_new_tree_are_told_apart() {
     ] {
         assert_eq!(intend(&request(change), &host()), Ok(expected));
     }
+}
+
+#[test]
+fn packages_given_as_files_or_urls_are_refused_as_such() {
+    for name in ["./x.rpm", "x-1-1.noarch.rpm", "https://example.org/x", "file:///x.rpm"] {
+        let change = Change::Packages(packages(&[name], &[]));
+        let failure = intend(&request(change), &host()).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::InvalidRequest);
+        assert!(failure.what.contains(name) && failure.what.contains("yet"), "{failure:?}");
+        assert!(!failure.advice.is_empty());
+    }
+    let change = Change::Packages(packages(&["/usr/bin/x"], &[]));
+    assert!(intend(&request(change), &host()).is_ok(), "whatever provides the path");
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result, failed, io};
 use crate::repo::Repo;
 use crate::spare::Spares;
 use crate::writer::TEMPORARY_PREFIX;
-use cambium_model::{Checksum, Freed, Observer, Recovered, Sweep};
+use cambium_model::{Checksum, DeploymentId, Freed, Observer, Recovered, Sweep};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -16,9 +16,9 @@ use std::path::PathBuf;
 pub type UsedPackages = BTreeSet<String>;
 
 /// Refs that hold the bases of layered deployments, numbered from 0.
-const BASES: &str = "rpmostree/base";
+pub(super) const BASES: &str = "rpmostree/base";
 /// Refs that hold imported packages.
-const PACKAGES: &str = "rpmostree/pkg";
+pub(super) const PACKAGES: &str = "rpmostree/pkg";
 /// Refs of work that is under way.
 const TEMPORARY_REFS: [&str; 2] = ["rpmostree/base/tmp", "cambium/tmp"];
 /// Where the size of the repository is kept between collections: walking it takes a while.
@@ -40,7 +40,7 @@ impl Sysroot {
         super::reap::reap_watchdogs();
         self.reload()?;
         let repo = self.repo()?;
-        let (bases, commits) = self.live(&repo)?;
+        let (bases, commits) = self.live(&repo, &[])?;
         let package_refs = write_refs(&repo, &bases, used)?;
         self.clean()?;
         Spares::of(&repo).retain(&commits)?;
@@ -59,11 +59,20 @@ impl Sysroot {
         Ok(Freed { bytes, package_refs })
     }
 
-    /// The base commits of layered deployments, and every deployed commit with its base.
-    fn live(&self, repo: &Repo) -> Result<(Vec<Checksum>, Vec<Checksum>)> {
+    /// The base commits of layered deployments, and every deployed commit with its base, but for
+    /// the deployments `gone`.
+    pub(super) fn live(
+        &self,
+        repo: &Repo,
+        gone: &[DeploymentId],
+    ) -> Result<(Vec<Checksum>, Vec<Checksum>)> {
         let (mut bases, mut commits) = (Vec::new(), Vec::new());
         for deployment in self.inner.deployments() {
-            let commit = id_of(&deployment)?.checksum;
+            let id = id_of(&deployment)?;
+            if gone.contains(&id) {
+                continue;
+            }
+            let commit = id.checksum;
             let info = repo.commit_info(&commit)?;
             if info.metadata.get_flag("rpmostree.clientlayer")
                 && let Some(base) = info.parent

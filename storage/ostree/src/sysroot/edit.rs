@@ -1,9 +1,9 @@
 //! Changes among deployments that exist: order, removal, pins, origin files.
 
-use super::{Sysroot, id_of, is};
+use super::{Sysroot, is};
 use crate::error::{Error, Result, failed};
 use crate::origin::{self, render_origin};
-use cambium_model::{CleanupScope, DeploymentId, Origin};
+use cambium_model::{CleanupScope, DeploymentId, Origin, Stateroot};
 
 /// Whether garbage collection leaves a deployment alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,37 +15,22 @@ pub enum Pinned {
 }
 
 impl Sysroot {
-    /// Makes the previous deployment the default: the booted one where something waits before it,
-    /// else the one behind the default. Returns it. Hold the lock.
+    /// Makes the deployment the default to which a rollback of the stateroot leads (see
+    /// [`cambium_model::HostState::rollback_target`]). Returns it. Hold the lock.
     ///
     /// # Errors
     /// [`Error::Precondition`] where a deployment is staged or there is none to go back to.
-    pub fn rollback(&self) -> Result<DeploymentId> {
-        self.reload()?;
-        if self.inner.staged_deployment().is_some() {
-            let what = "Staged deployment (remove with cleanup -p)".to_owned();
-            return Err(Error::Precondition { what });
-        }
+    pub fn rollback(&self, stateroot: &Stateroot) -> Result<DeploymentId> {
+        let state = self.state()?;
+        let chosen = state
+            .rollback_target(stateroot)
+            .map_err(|failure| Error::Precondition { what: failure.what })?;
         let mut deployments = self.inner.deployments();
-        let first = deployments
-            .first()
-            .ok_or_else(|| Error::Precondition { what: "There is no deployment".into() })?;
-        let stateroot = self.inner.booted_deployment().unwrap_or_else(|| first.clone()).osname();
-        let booted = self.inner.booted_deployment();
-        let booted_at = booted
-            .and_then(|booted| deployments.iter().position(|deployment| deployment.equal(&booted)));
-        let target = match booted_at {
-            Some(at) if at > 0 => Some(at),
-            _ => (1..deployments.len()).find(|at| deployments[*at].osname() == stateroot),
-        };
-        let target = target.ok_or_else(|| Error::Precondition {
-            what: format!("No rollback deployment found in the stateroot {stateroot}"),
-        })?;
-        let chosen = deployments.remove(target);
-        let id = id_of(&chosen)?;
-        deployments.insert(0, chosen);
+        let first = self.find(&chosen.id)?;
+        deployments.retain(|deployment| !deployment.equal(&first));
+        deployments.insert(0, first);
         self.write(&deployments)?;
-        Ok(id)
+        Ok(chosen.id.clone())
     }
 
     /// Takes a deployment from what boots. Its files go with [`Self::collect`]. Hold the lock.
@@ -62,27 +47,15 @@ impl Sysroot {
         self.keep_only(|deployment| !is(deployment, id)).map(|_| ())
     }
 
-    /// Removes pending or rollback deployments. Returns how many went. Pinned ones stay. Hold
-    /// the lock.
+    /// Removes the stateroot's pending or rollback deployments (see
+    /// [`cambium_model::HostState::leftovers`]). Returns how many went. Hold the lock.
     ///
     /// # Errors
     /// When the boot entries cannot be written.
-    pub fn cleanup(&self, scope: CleanupScope) -> Result<usize> {
-        self.reload()?;
-        let deployments = self.inner.deployments();
-        let booted = self.inner.booted_deployment();
-        let at = |wanted: &ostree::Deployment| {
-            deployments.iter().position(|deployment| deployment.equal(wanted))
-        };
-        // Where nothing is booted the default stands for it: it is never pending.
-        let pivot = booted.as_ref().and_then(at).unwrap_or(0);
-        let goes = |deployment: &ostree::Deployment| {
-            let Some(at) = at(deployment) else { return false };
-            let asked = (scope.pending && at < pivot) || (scope.rollback && at > pivot);
-            let other = deployments.get(pivot).is_some_and(|p| p.osname() != deployment.osname());
-            asked && !other && !deployment.is_pinned()
-        };
-        self.keep_only(|deployment| !goes(deployment))
+    pub fn cleanup(&self, stateroot: &Stateroot, scope: CleanupScope) -> Result<usize> {
+        let state = self.state()?;
+        let gone = state.leftovers(stateroot, scope);
+        self.keep_only(|deployment| !gone.iter().any(|gone| is(deployment, &gone.id)))
     }
 
     /// Writes the boot entries of the deployments that `keep` accepts.

@@ -2,7 +2,7 @@
 //! hides the others.
 
 use super::{Sysroot, id_of, staged};
-use crate::error::{Result, io};
+use crate::error::{Error, Result, io};
 use crate::metadata::Metadata;
 use crate::origin::parse_origin;
 use crate::repo::{CommitInfo, Repo};
@@ -23,13 +23,20 @@ impl Sysroot {
     /// When the sysroot itself cannot be read.
     pub fn state(&self) -> Result<HostState> {
         self.reload()?;
+        self.describe_all(&self.inner.deployments(), self.inner.booted_deployment().as_ref())
+    }
+
+    pub(super) fn describe_all(
+        &self,
+        raws: &[ostree::Deployment],
+        booted: Option<&ostree::Deployment>,
+    ) -> Result<HostState> {
         let repo = self.repo()?;
-        let booted = self.inner.booted_deployment();
         let mut deployments = Vec::new();
-        for (index, raw) in self.inner.deployments().iter().enumerate() {
+        for (index, raw) in raws.iter().enumerate() {
             let mut deployment = self.describe(&repo, raw)?;
             deployment.index = u32::try_from(index).unwrap_or(u32::MAX);
-            deployment.booted = booted.as_ref().is_some_and(|booted| booted.equal(raw));
+            deployment.booted = booted.is_some_and(|booted| booted.equal(raw));
             deployments.push(deployment);
         }
         let failure = self.path().join(FINALIZE_FAILURE);
@@ -66,8 +73,13 @@ impl Sysroot {
         let mut problems = Vec::new();
         let origin = match self.origin_text(&id).and_then(|text| parse_origin(&text)) {
             Ok(origin) => Some(origin),
-            Err(error) => {
+            // The one that says in which file it is.
+            Err(error @ Error::Io { .. }) => {
                 problems.push(chain(&error));
+                None
+            }
+            Err(error) => {
+                problems.push(format!("{}: {}", self.origin_path(&id).display(), chain(&error)));
                 None
             }
         };

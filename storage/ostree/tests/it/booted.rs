@@ -174,10 +174,13 @@ fn a_locked_deployment_waits_and_a_staged_one_can_be_dropped() {
 
     sysroot().unlock_finalization().unwrap();
     assert!(!sysroot().state().unwrap().deployments[0].finalization_locked);
-    assert_eq!(sysroot().rollback().unwrap_err().kind(), FailureKind::Precondition);
+    assert_eq!(
+        sysroot().rollback(&booted.stateroot).unwrap_err().kind(),
+        FailureKind::Precondition
+    );
     assert_eq!(sysroot().undeploy(&booted).unwrap_err().kind(), FailureKind::Precondition);
     let pending = cambium_model::CleanupScope { pending: true, ..Default::default() };
-    assert_eq!(sysroot().cleanup(pending).unwrap(), 1);
+    assert_eq!(sysroot().cleanup(&booted.stateroot, pending).unwrap(), 1);
     assert!(!Path::new(RECORD).exists());
     assert!(sysroot().state().unwrap().deployments[0].booted);
     assert_eq!(sysroot().unlock_finalization().unwrap_err().kind(), FailureKind::Precondition);

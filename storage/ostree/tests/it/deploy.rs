@@ -8,6 +8,7 @@ use cambium_ostree::{
     CommitSpec, LocalChange, Metadata, Pinned, Remote, Spares, Sysroot, Tree, UsedPackages,
 };
 use std::path::Path;
+use std::process::Command;
 
 /// A deployment's directory as `ostree admin deploy` leaves it and as we do.
 fn contents(path: &Path) -> Vec<String> {
@@ -116,6 +117,53 @@ fn damage_to_one_deployment_is_its_own_problem() {
 }
 
 #[test]
+fn an_origin_that_libostree_cannot_parse_is_that_deployments_problem_alone() {
+    let host = Host::new();
+    let first = host.deploy(&host.first, None);
+    let second = host.deploy(&host.second, Some(&first));
+    host.sysroot().pin(&first, Pinned::Yes).unwrap();
+    let before = host.sysroot().state().unwrap();
+    let read = Sysroot::state_from_boot_entries(&host.path()).unwrap();
+    assert_eq!(read.deployments, before.deployments, "the boot entries tell the same");
+    assert_eq!(read.stateroots, before.stateroots);
+    let origin = format!("{}.origin", host.sysroot().deployment_path(&second).display());
+    let whole = std::fs::read(&origin).unwrap();
+    for damage in
+        [&b"this is no key file\n"[..], b"[origin\nrefspec=x", b"[origin]\nrefspec=\xff\n"]
+    {
+        std::fs::write(&origin, damage).unwrap();
+        let refused = Command::new("ostree")
+            .args(["admin", "status"])
+            .arg(format!("--sysroot={}", host.path().display()))
+            .output()
+            .unwrap();
+        if refused.status.success() {
+            assert!(Sysroot::open(host.path()).is_ok(), "{damage:?}");
+            continue;
+        }
+        let failure = cambium_model::Failure::from(Sysroot::open(host.path()).unwrap_err());
+        assert_eq!(failure.kind, FailureKind::Corrupt);
+        assert!(failure.what.contains(&origin) && failure.advice.contains("mv"), "{failure:?}");
+        let state = Sysroot::state_from_boot_entries(&host.path()).unwrap();
+        let ids: Vec<_> = state.deployments.iter().map(|d| d.id.clone()).collect();
+        assert_eq!(ids, [second.clone(), first.clone()]);
+        assert!(state.deployments[0].problem.as_deref().unwrap().contains(&origin));
+        assert_eq!(state.deployments[0].version.as_deref(), Some("2"));
+        assert_eq!(state.deployments[1], before.deployments[1]);
+        assert_eq!(std::fs::read(&origin).unwrap(), damage, "reading changes nothing");
+    }
+    // What is advised works: the deployment is there without an origin, and can be left.
+    std::fs::rename(&origin, format!("{origin}.damaged")).unwrap();
+    let state = host.sysroot().state().unwrap();
+    assert_eq!((state.deployments.len(), &state.deployments[0].origin), (2, &None));
+    assert_eq!(host.sysroot().rollback(&stateroot()).unwrap(), first);
+    host.sysroot().recover().unwrap();
+    assert!(Path::new(&format!("{origin}.damaged")).exists());
+    std::fs::write(&origin, whole).unwrap();
+    assert_eq!(host.sysroot().state().unwrap().deployments[1].problem, None);
+}
+
+#[test]
 fn a_layered_deployment_names_its_base_and_holds_it() {
     let host = Host::new();
     let base = &host.second;
@@ -166,22 +214,84 @@ fn rollback_and_undeploy_change_the_order_and_pins_hold() {
     let order = || -> Vec<DeploymentId> {
         host.sysroot().state().unwrap().deployments.into_iter().map(|d| d.id).collect()
     };
-    assert_eq!(host.sysroot().rollback().unwrap(), first);
+    assert_eq!(host.sysroot().rollback(&stateroot()).unwrap(), first);
     assert_eq!(order(), [first.clone(), second.clone()]);
     host.sysroot().pin(&second, Pinned::Yes).unwrap();
     assert!(host.status().contains("Pinned: yes"));
     let rollback = CleanupScope { rollback: true, ..CleanupScope::default() };
-    assert_eq!(host.sysroot().cleanup(rollback).unwrap(), 0);
+    assert_eq!(host.sysroot().cleanup(&stateroot(), rollback).unwrap(), 0);
     host.sysroot().pin(&second, Pinned::No).unwrap();
-    assert_eq!(host.sysroot().cleanup(rollback).unwrap(), 1);
+    assert_eq!(host.sysroot().cleanup(&stateroot(), rollback).unwrap(), 1);
     assert_eq!(order(), vec![first.clone()]);
     let refused =
         |error: cambium_ostree::Error| assert_eq!(error.kind(), FailureKind::Precondition);
-    refused(host.sysroot().rollback().unwrap_err());
+    refused(host.sysroot().rollback(&stateroot()).unwrap_err());
     refused(host.sysroot().undeploy(&first).unwrap_err());
     assert_eq!(host.sysroot().undeploy(&second).unwrap_err().kind(), FailureKind::NotFound);
     host.sysroot().collect(&UsedPackages::new(), Sweep::Objects, &Unobserved).unwrap();
     assert!(!host.sysroot().deployment_path(&second).exists());
+}
+
+#[test]
+fn two_stateroots_roll_back_and_clean_up_apart() {
+    let host = Host::new();
+    let first = host.deploy(&host.first, None);
+    let second = host.deploy(&host.second, Some(&first));
+    let other: cambium_model::Stateroot = "other".parse().unwrap();
+    host.sysroot().init_stateroot(&other).unwrap();
+    let mut theirs = Vec::new();
+    for commit in [&host.first, &host.second] {
+        let sysroot = host.sysroot();
+        let mut request = host.request(commit, theirs.first());
+        request.stateroot = other.clone();
+        let prepared = sysroot.prepare(&request, &Unobserved).unwrap();
+        sysroot.swap(&swap(prepared.clone(), theirs.first())).unwrap();
+        theirs.insert(0, prepared.id);
+    }
+    let order = || -> Vec<DeploymentId> {
+        host.sysroot().state().unwrap().deployments.into_iter().map(|d| d.id).collect()
+    };
+    let [b2, b1] = [theirs[0].clone(), theirs[1].clone()];
+    assert_eq!(order(), [b2.clone(), b1.clone(), second.clone(), first.clone()]);
+    assert_eq!(host.sysroot().rollback(&stateroot()).unwrap(), first);
+    assert_eq!(order(), [first.clone(), b2.clone(), b1.clone(), second.clone()]);
+    let rollback = CleanupScope { rollback: true, ..CleanupScope::default() };
+    assert_eq!(host.sysroot().cleanup(&other, rollback).unwrap(), 1);
+    assert_eq!(order(), [first.clone(), b2.clone(), second.clone()]);
+    assert_eq!(host.sysroot().cleanup(&stateroot(), rollback).unwrap(), 1);
+    assert_eq!(order(), [first, b2]);
+    host.sysroot().collect(&UsedPackages::new(), Sweep::Objects, &Unobserved).unwrap();
+    assert!(!host.sysroot().deployment_path(&b1).exists());
+    host.fsck();
+}
+
+#[test]
+fn a_forecast_is_what_a_collection_then_frees() {
+    let host = Host::new();
+    let first = host.deploy(&host.first, None);
+    let repo = host.sysroot().repo().unwrap();
+    let package = commit(&repo, "rpmostree/pkg/old/1-1.x86__64", None, "p", &[("usr/x", "large")]);
+    let third = commit(&repo, "tiny/2", None, "3", &os(&[("usr/bin/three", "3")]));
+    let transaction = repo.transaction().unwrap();
+    transaction.delete_ref("tiny/2");
+    transaction.commit().unwrap();
+    // The deployment alone holds it.
+    let sysroot = host.sysroot();
+    let prepared = sysroot.prepare(&host.request(&third, Some(&first)), &Unobserved).unwrap();
+    let id = prepared.id.clone();
+    sysroot.swap(&swap(prepared, Some(&first))).unwrap();
+    assert_eq!(sysroot.rollback(&stateroot()).unwrap(), first);
+    let used = UsedPackages::new();
+    let nothing_goes = sysroot.forecast(&[], &used).unwrap();
+    let forecast = sysroot.forecast(std::slice::from_ref(&id), &used).unwrap();
+    assert_eq!(forecast.refs, ["rpmostree/pkg/old/1-1.x86__64"]);
+    assert!(forecast.bytes > nothing_goes.bytes && nothing_goes.bytes > 0);
+    assert!(sysroot.deployment_path(&id).exists(), "a forecast removes nothing");
+    assert!(repo.resolve_ref("rpmostree/pkg/old/1-1.x86__64").unwrap() == Some(package));
+    let rollback = CleanupScope { rollback: true, ..CleanupScope::default() };
+    assert_eq!(sysroot.cleanup(&stateroot(), rollback).unwrap(), 1);
+    let freed = sysroot.collect(&used, Sweep::Objects, &Unobserved).unwrap();
+    assert_eq!((freed.bytes, freed.package_refs), (forecast.bytes, 1));
 }
 
 #[test]

@@ -67,23 +67,23 @@ impl Host {
         Ok(prepared.id.clone())
     }
 
-    /// Makes the previous deployment the default.
+    /// Makes the stateroot's previous deployment the default.
     ///
     /// # Errors
     /// When there is none, or one is staged.
-    pub fn roll_back(&self, _stateroot: &Stateroot) -> Result<DeploymentId> {
+    pub fn roll_back(&self, stateroot: &Stateroot) -> Result<DeploymentId> {
         let sysroot = Sysroot::open(&self.config.sysroot)?;
         let _lock = sysroot.try_lock()?;
-        Ok(sysroot.rollback()?)
+        Ok(sysroot.rollback(stateroot)?)
     }
 
-    /// Drops deployments of `scope`. Returns how many went; their files go with the next tidying.
+    /// Drops the stateroot's deployments of `scope`. Returns how many went; their files go with the next tidying.
     ///
     /// # Errors
     /// When the boot configuration cannot be written.
-    pub fn clean_up(&self, _stateroot: &Stateroot, scope: CleanupScope) -> Result<usize> {
+    pub fn clean_up(&self, stateroot: &Stateroot, scope: CleanupScope) -> Result<usize> {
         let sysroot = Sysroot::open(&self.config.sysroot)?;
         let _lock = sysroot.try_lock()?;
-        Ok(sysroot.cleanup(scope)?)
+        Ok(sysroot.cleanup(stateroot, scope)?)
     }
 }

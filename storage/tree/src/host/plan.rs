@@ -25,13 +25,14 @@ impl Host {
         let intent = intend(request, &state)?;
         let plan = match intent {
             Intent::Deploy(target) => self.plan_deployment(request, &target, observer)?,
-            Intent::Rollback(_) => self.plan_rollback(&state)?,
+            Intent::Rollback(stateroot) => self.plan_rollback(&state, &stateroot)?,
+            Intent::Cleanup(stateroot, scope) => self.plan_cleanup(&state, &stateroot, scope)?,
             Intent::Unchanged(_) => {
                 let mut plan = nothing(&state)?;
                 plan.unchanged = true;
                 plan
             }
-            Intent::Cleanup(..) | Intent::RefreshMetadata { .. } => nothing(&state)?,
+            Intent::RefreshMetadata { .. } => nothing(&state)?,
         };
         Ok(plan)
     }
@@ -126,21 +127,6 @@ impl Host {
         plan.boot = SpaceNeed { needed: kernel, free: space.boot_free };
         Ok(())
     }
-
-    fn plan_rollback(&self, state: &HostState) -> Result<Plan, Failure> {
-        let mut plan = nothing(state)?;
-        let Some(back) = state.deployments.get(1) else {
-            let what = "there is no deployment to go back to";
-            return Err(Failure::new(FailureKind::Precondition, what));
-        };
-        let repo = Repo::of_sysroot(&self.config.sysroot).map_err(super::Error::from)?;
-        let now = packages_of(&repo, &state.deployments[0].id.checksum)?;
-        plan.base_diff = diff_packages(&now, &packages_of(&repo, &back.id.checksum)?);
-        plan.base = back.base_checksum.clone();
-        plan.base_version.clone_from(&back.base_version);
-        plan.base_timestamp = back.base_timestamp;
-        Ok(plan)
-    }
 }
 
 /// The scripts that an assembly runs.
@@ -197,12 +183,17 @@ fn empty(base: &Base, merge: &cambium_model::Deployment) -> Plan {
         scripts_unknown: 0,
         advisories: Vec::new(),
         warnings: Vec::new(),
+        next_default: None,
+        removed_deployments: Vec::new(),
+        removed_refs: Vec::new(),
+        removed_paths: Vec::new(),
+        freed_bytes: 0,
         problem: None,
     }
 }
 
 /// A plan that leaves the default deployment as it is.
-fn nothing(state: &HostState) -> Result<Plan, Failure> {
+pub(super) fn nothing(state: &HostState) -> Result<Plan, Failure> {
     let Some(first) = state.deployments.first() else {
         let what = format!("'{}' has no deployment", state.sysroot);
         return Err(Failure::new(FailureKind::Precondition, what));
