@@ -11,6 +11,7 @@ pub mod machine;
 pub mod package;
 pub mod programs;
 pub mod repository;
+pub mod rpmroot;
 
 use crate::run::{ostree, run};
 use anyhow::{Context, Result};
@@ -24,13 +25,17 @@ use std::path::{Path, PathBuf};
 /// The ref that the base is published under.
 pub const REF: &str = "fixture/x86_64/base";
 
+const EDITIONS: [Edition; 2] = [Edition::First, Edition::Second];
+
 /// A base OS in two editions.
 pub struct Base {
     directory: PathBuf,
+    packages: PathBuf,
 }
 
 impl Base {
-    /// The OS of this flavour, made if it is not there.
+    /// The OS of this flavour, made if it is not there: its packages anew where the machine's
+    /// changed, its commits where the packages or the programs did.
     ///
     /// # Errors
     /// When this machine lacks a program that it is made of.
@@ -46,15 +51,23 @@ impl Base {
             Machine::Dpkg => "/var/lib/dpkg/status",
             Machine::Rpm => "/etc/os-release",
         };
-        let mut key = Key::default().with(name).with_file(Path::new(database))?;
+        let (cambium, cambiumd) = (programs::cambium()?, programs::cambiumd()?);
+        let mut of_packages =
+            Key::default().with(name).with_remembered_file(Path::new(database))?;
         if flavour == Flavour::Full {
-            for program in [programs::cambium()?, programs::cambiumd()?] {
-                key = key.with_file(&program)?;
+            of_packages =
+                of_packages.with_remembered_file(&cambium)?.with_remembered_file(&cambiumd)?;
+            for source in programs::sources() {
+                of_packages = of_packages.with_file(&source)?;
             }
         }
+        let of_commits = of_packages.clone().with_remembered_file(&cambiumd)?;
+        let packages = made(&below, &format!("packages-{name}"), &of_packages, |directory| {
+            make_packages(machine, flavour, directory)
+        })?;
         let directory =
-            made(&below, name, &key, |directory| make_base(machine, flavour, directory))?;
-        Ok(Self { directory })
+            made(&below, name, &of_commits, |directory| compose_editions(&packages, directory))?;
+        Ok(Self { directory, packages })
     }
 
     /// The tiny OS's first edition with this many files more, fifty in each directory, for
@@ -87,7 +100,7 @@ impl Base {
             fs::remove_dir_all(&extra)?;
             Ok(fs::write(directory.join("commit-1.0"), checksum.trim())?)
         })?;
-        Ok(Self { directory })
+        Ok(Self { directory, packages: tiny.packages })
     }
 
     /// The ostree repository with both editions, of mode bare.
@@ -108,32 +121,68 @@ impl Base {
     /// An edition's packages as an rpm-md repository, to compose from.
     #[must_use]
     pub fn packages(&self, edition: Edition) -> PathBuf {
-        self.directory.join(format!("rpms-{}", edition.version()))
+        packages_of(&self.packages, edition)
+    }
+
+    /// The treefile that an edition was composed from.
+    #[must_use]
+    pub fn treefile(&self, edition: Edition) -> PathBuf {
+        compose::treefile(&self.directory, edition.version())
+    }
+
+    /// The names of an edition's packages.
+    ///
+    /// # Errors
+    /// When the fixture is damaged.
+    pub fn names(&self, edition: Edition) -> Result<Vec<String>> {
+        let path = names_of(&self.packages, edition);
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(text.lines().map(str::to_owned).collect())
     }
 }
 
-fn make_base(machine: Machine, flavour: Flavour, directory: &Path) -> Result<()> {
-    let repository = directory.join("repo");
-    run(ostree(&repository, "init").arg("--mode=bare"))?;
+/// Each edition's RPMs as a repository, and their names.
+fn make_packages(machine: Machine, flavour: Flavour, directory: &Path) -> Result<()> {
     let mut from_machine = base::from_machine(machine, flavour)?;
     if flavour == Flavour::Full {
         programs::add_package(machine, &mut from_machine, directory)?;
     }
-    for edition in [Edition::First, Edition::Second] {
+    for edition in EDITIONS {
         let mut specs = base::synthetic::packages(flavour, edition);
         specs.extend_from_slice(&from_machine);
-        let rpms = directory.join(format!("rpms-{}", edition.version()));
-        let packages = repository::make(&rpms, &specs)?;
+        repository::make(&packages_of(directory, edition), &specs)?;
+        let names: String = specs.iter().map(|spec| format!("{}\n", spec.name)).collect();
+        fs::write(names_of(directory, edition), names)?;
+    }
+    Ok(())
+}
+
+fn packages_of(directory: &Path, edition: Edition) -> PathBuf {
+    directory.join(format!("rpms-{}", edition.version()))
+}
+
+fn names_of(directory: &Path, edition: Edition) -> PathBuf {
+    directory.join(format!("names-{}", edition.version()))
+}
+
+/// Both editions in one repository, the second a child of the first.
+fn compose_editions(packages: &Path, directory: &Path) -> Result<()> {
+    let repository = directory.join("repo");
+    run(ostree(&repository, "init").arg("--mode=bare"))?;
+    for edition in EDITIONS {
+        let names = fs::read_to_string(names_of(packages, edition))?;
         let tree = compose::Tree {
-            packages: &packages,
+            packages: &packages_of(packages, edition),
+            names: &names.lines().collect::<Vec<_>>(),
             refspec: REF,
             version: edition.version(),
             repository: &repository,
         };
-        let checksum = compose::compose(&tree, directory)?;
-        fs::write(directory.join(format!("commit-{}", edition.version())), checksum.trim())?;
+        let checksum = tree.compose(directory)?;
+        fs::write(directory.join(format!("commit-{}", edition.version())), checksum)?;
     }
-    Ok(())
+    compose::forget(directory)
 }
 
 /// The repositories of packages to layer.

@@ -35,9 +35,18 @@ struct Demo {
 impl Demo {
     fn prepare(directory: tempfile::TempDir) -> Result<Self> {
         title("A small OS of this machine's own programs, as RPMs and as a commit");
+        println!("RPMs are built of this machine's programs, two images are composed of them, and");
+        println!("the first is deployed. What is unchanged is kept from an earlier run.");
+        let start = Instant::now();
         let mut host = Host::in_directory(directory, Flavour::Tiny, Start::Later)?;
+        println!("({:.1} s)", start.elapsed().as_secs_f32());
         println!("packages: {}", host.base().packages(Edition::First).display());
         println!("to layer: {}", host.layers().main().display());
+        println!("images:   {}, each made by", host.base().repository().display());
+        show(&format!(
+            "cambium compose tree --unified-core --repo repo {}",
+            host.base().treefile(Edition::First).display()
+        ));
         println!("sysroot:  {}", host.places().sysroot.display());
         println!("\nOn a host the daemon serves / and starts with the first command. Here:");
         println!("$ cambiumd --sysroot {} --socket …", host.places().sysroot.display());

@@ -17,7 +17,9 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn new(line: String, output: &Output) -> Self {
+    /// The answer of a command, told apart by its line.
+    #[must_use]
+    pub fn new(line: String, output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
             code: output.status.code(),

@@ -10,7 +10,6 @@ use super::Place;
 use crate::fixture::base::libraries_of;
 use crate::fixture::cache::{Key, made};
 use crate::fixture::machine::Machine;
-use crate::fixture::package::{Entry, When};
 use crate::fixture::{programs, repository};
 use crate::run::run;
 use anyhow::{Context, Result};
@@ -85,6 +84,16 @@ pub fn make(place: &Place) -> Result<Repositories> {
     })
 }
 
+/// The release's repository alone, made where it is not there.
+///
+/// # Errors
+/// When the machine is no Debian or its archive cannot be reached.
+pub fn release(place: &Place) -> Result<PathBuf> {
+    let list = place.scripts.join("tree-packages.txt");
+    let out = place.directory.join("packages");
+    repository_of(place, &out, "base", &list, &["--release-only"])
+}
+
 /// The words of a list, comments left out.
 fn names(list: &Path) -> Result<Vec<String>> {
     let text = fs::read_to_string(list).with_context(|| format!("no {}", list.display()))?;
@@ -126,17 +135,14 @@ fn cambium(place: &Place) -> Result<PathBuf> {
     for program in &built {
         key = key.with_file(program)?;
     }
-    for (source, _) in programs::UNITS {
-        key = key.with_file(&programs::workspace().join(source))?;
+    for source in programs::sources() {
+        key = key.with_file(&source)?;
     }
     made(&place.directory, "cambium", &key, |directory| {
         let mut spec = programs::package(directory)?;
         for package in libraries_of(Machine::detect()?, &built.into_iter().collect())? {
             spec = spec.requires(&package.name);
         }
-        spec = spec.requires("bubblewrap").with([Entry::link("/usr/bin/rpm-ostree", "cambium")]);
-        let preset = "systemctl preset cambiumd.socket >/dev/null 2>&1 || :";
-        let spec = spec.script(When::Post, preset);
         repository::make(&directory.join("repo"), &[spec]).map(drop)
     })
     .map(|directory| directory.join("repo"))

@@ -9,7 +9,6 @@
 
 mod check;
 mod install;
-mod package;
 mod setup;
 mod shell;
 mod tasks;

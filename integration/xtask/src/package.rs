@@ -1,10 +1,11 @@
 //! The native packages that the workspace needs, under their Debian and Fedora names.
 //!
-//! A data table; asking and installing is `setup`.
+//! A data table; asking and installing is `setup`. What every installation of Debian or Fedora has
+//! (a shell, coreutils, grep, sed, mount) is left out.
 
 /// Why a package is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum For {
+pub enum For {
     /// Compiling the workspace.
     Building,
     /// Making the fixture OS, and the tests, demo and real OS on it.
@@ -14,10 +15,14 @@ pub(crate) enum For {
 }
 
 /// One package under both names; an empty name: not needed there, or part of another.
-pub(crate) struct Native {
-    pub(crate) apt: &'static str,
-    pub(crate) dnf: &'static str,
-    pub(crate) needed: For,
+#[derive(Debug, Clone, Copy)]
+pub struct Native {
+    /// Its name on Debian.
+    pub apt: &'static str,
+    /// Its name on Fedora.
+    pub dnf: &'static str,
+    /// What for.
+    pub needed: For,
 }
 
 const fn native(needed: For, apt: &'static str, dnf: &'static str) -> Native {
@@ -25,7 +30,7 @@ const fn native(needed: For, apt: &'static str, dnf: &'static str) -> Native {
 }
 
 /// Everything, in the order in which it is told.
-pub(crate) const PACKAGES: &[Native] = &[
+pub const PACKAGES: &[Native] = &[
     native(For::Building, "gcc", "gcc"),
     native(For::Building, "pkg-config", "pkgconf-pkg-config"),
     native(For::Building, "libclang-dev", "clang-devel"),
@@ -40,12 +45,17 @@ pub(crate) const PACKAGES: &[Native] = &[
     native(For::Building, "libssl-dev", "openssl-devel"),
     native(For::Running, "ostree", "ostree"),
     native(For::Running, "rpm", "rpm"),
+    native(For::Running, "", "rpm-sign"),
     native(For::Running, "createrepo-c", "createrepo_c"),
     native(For::Running, "bubblewrap", "bubblewrap"),
     native(For::Running, "gnupg", "gnupg2"),
     native(For::Running, "binutils", "binutils"),
     native(For::Running, "systemd", "systemd"),
-    native(For::Running, "dbus", "dbus-daemon"),
+    native(For::Running, "kmod", "kmod"),
+    native(For::Running, "dbus", "dbus-broker"),
+    native(For::Running, "", "dbus-common"),
+    native(For::Running, "", "dbus-tools"),
+    native(For::Running, "procps", "procps-ng"),
     native(For::Running, "iproute2", "iproute"),
     native(For::Running, "util-linux", "util-linux"),
     native(For::Running, "e2fsprogs", "e2fsprogs"),

@@ -3,10 +3,10 @@
 //! It asks the package manager's own database what is there, and says what it is about to do.
 //! Nothing is downloaded but packages of the machine's own distribution. The table is `package`.
 
-use crate::package::{For, PACKAGES};
 use crate::shell::{self, command, has};
 use anyhow::{Context, Result, bail};
 use std::process::{Command, Stdio};
+use xtask::package::{For, PACKAGES};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Manager {
@@ -39,7 +39,7 @@ pub(crate) fn run() -> Result<()> {
     run_quietly_if_complete()
 }
 
-fn name(manager: Result<Manager>, package: &crate::package::Native) -> &'static str {
+fn name(manager: Result<Manager>, package: &xtask::package::Native) -> &'static str {
     match manager {
         Ok(Manager::Dnf) => package.dnf,
         _ => package.apt,
