@@ -32,4 +32,11 @@ fn a_staged_deployment_is_booted_after_a_reboot_and_survives_a_crash() {
     vm.power_on().unwrap();
     assert_eq!(vm.sh("cat /etc/kept").ok().out, "kept\n");
     assert_eq!(vm.console().matches("boots").count(), 3, "{}", vm.console());
+    let disks = vm
+        .sh("stat --file-system --format=%T /sysroot /boot; stat --format=%d /sysroot /boot")
+        .ok();
+    let lines: Vec<_> = disks.out.lines().collect();
+    assert_eq!(lines[..2], ["ext2/ext3"; 2], "{disks}");
+    assert_ne!(lines[2], lines[3], "/boot is a file system of its own: {disks}");
+    vm.check_disks().unwrap();
 }

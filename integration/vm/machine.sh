@@ -1,21 +1,46 @@
 #!/bin/bash
 # A machine without hardware: a deployment's own systemd as pid 1 of fresh namespaces.
-# harness/vm.rs starts this and keeps its state in DIR: sysroot/ (the disk), cgroup (its path),
-# pid (of init, as the outside sees it), boot-id, console.
+# harness/vm.rs starts this and keeps its state in DIR: disk.img and boot.img (its disks), cgroup
+# (its path), pid (of init, as the outside sees it), boot-id, console.
 #
+#   machine.sh format DIR       make the disks, with what is in DIR/sysroot on them
 #   machine.sh supervise DIR    power on; boots again after each reboot, ends after a power-off
 #   machine.sh boot DIR         (inside the namespaces) what a boot loader and an initramfs do
 #
 # The kernel is the machine's own: no boot loader entry's kernel or initramfs is executed.
 set -euo pipefail
-verb=$1; dir=$2; disk=$dir/sysroot
+verb=$1; dir=$2; disk=$dir/disk
+
+# Mounted where only this mount namespace sees it: the mounts end with the last process in it.
+attach() {
+  # After a crash the kernel takes a moment to let go of the disks.
+  local image
+  for image in "$dir/disk.img" "$dir/boot.img"; do
+    while [ -n "$(losetup --associated "$image")" ]; do sleep 0.02; done
+  done
+  mkdir -p "$disk"
+  mount -o loop "$dir/disk.img" "$disk"
+  mkdir -p "$disk/boot"
+  mount -o loop "$dir/boot.img" "$disk/boot"
+}
+
+# Sparse, so that only what is written takes space.
+format() {
+  truncate --size=12G "$dir/disk.img"; truncate --size=1G "$dir/boot.img"
+  mkfs.ext4 -q -F -L root "$dir/disk.img"; mkfs.ext4 -q -F -L boot "$dir/boot.img"
+  attach
+  # In two goes: nothing is linked from one file system to the other.
+  find "$dir/sysroot" -mindepth 1 -maxdepth 1 ! -name boot -exec cp --archive -t "$disk" {} +
+  cp --archive "$dir/sysroot/boot/." "$disk/boot/"
+  # A copy has not what libostree sets on a deployment's root.
+  chattr +i "$disk"/ostree/deploy/*/deploy/*.[0-9]
+}
 
 supervise() {
   cgroup=$(<"$dir/cgroup")
   mkdir -p "$cgroup/os" "$cgroup/shell"
   echo $$ > "$cgroup/os/cgroup.procs"
-  # A mount of its own: systemd-remount-fs and libostree look at its options.
-  mount --bind "$disk" "$disk"
+  attach
   while :; do
     cat /proc/sys/kernel/random/uuid > "$dir/boot-id.next"
     mv "$dir/boot-id.next" "$dir/boot-id"

@@ -2,11 +2,12 @@
 //!
 //! libostree takes it for booted (`/run/ostree-booted`; the root is the deployment's directory);
 //! a reboot finalises staged deployments by their own unit, and the boot loader's default entry
-//! is entered next. The disk is a directory. What is not real: kernel, boot loader, initramfs,
-//! block devices, network. Needs root and a cgroup2 hierarchy.
+//! is entered next. Its disks are ext4 images on loop devices, /boot one of its own, mounted where
+//! nobody else sees them. What is not real: kernel, boot loader, initramfs, devices, network. A
+//! kill loses no page cache. Needs root, loop devices and a cgroup2 hierarchy.
 
 use super::answer::Answer;
-use crate::run::line;
+use crate::run::{line, output, run};
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks: the machine has no way to call us.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A running machine. It is switched off when this is dropped; its disk is the caller's.
+/// A running machine. It is switched off when this is dropped; its disks go with the directory.
 pub struct Vm {
     directory: PathBuf,
     cgroup: PathBuf,
@@ -27,7 +28,8 @@ pub struct Vm {
 }
 
 impl Vm {
-    /// Boots the sysroot at `directory/sysroot`.
+    /// Copies the sysroot at `directory/sysroot` onto disks of the machine's own and boots it. What
+    /// the machine changes is on its disks only.
     ///
     /// # Errors
     /// When the machine cannot do it, or the deployment does not come up; then with its console.
@@ -43,6 +45,7 @@ impl Vm {
             .with_context(|| format!("cannot make the cgroup {}", cgroup.display()))?;
         fs::write(directory.join("cgroup"), cgroup.as_os_str().as_encoded_bytes())?;
         let mut vm = Self { directory: directory.to_owned(), cgroup, supervisor: None };
+        run(&mut vm.script("format")).context("cannot make the machine's disks")?;
         vm.power_on()?;
         Ok(vm)
     }
@@ -52,16 +55,22 @@ impl Vm {
     /// # Errors
     /// When the deployment does not come up.
     pub fn power_on(&mut self) -> Result<()> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("vm/machine.sh");
         let console = self.directory.join("console");
         let console = File::options().create(true).append(true).open(console)?;
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private", "--", "bash"]);
-        command.arg(script).arg("supervise").arg(&self.directory);
+        let mut command = self.script("supervise");
         command.stdin(Stdio::null()).stdout(console.try_clone()?).stderr(console);
         // A process group of its own: an interrupt at the terminal is not for the machine.
         self.supervisor = Some(command.process_group(0).spawn().context("cannot run unshare")?);
         self.await_up(None)
+    }
+
+    /// A verb of the machine's script, in a mount namespace of its own.
+    fn script(&self, verb: &str) -> Command {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("vm/machine.sh");
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "--", "bash"]);
+        command.arg(script).arg(verb).arg(&self.directory);
+        command
     }
 
     /// Waits until the machine is up, under another boot id than `before`.
@@ -141,7 +150,36 @@ impl Vm {
         self.await_up(before.as_deref())
     }
 
-    /// SIGKILLs everything inside at once: a crash. The disk stays as it is.
+    /// Switches it off and has both file systems checked.
+    ///
+    /// # Errors
+    /// When it does not go down, or e2fsck finds anything to mend.
+    pub fn check_disks(&mut self) -> Result<()> {
+        self.kill()?;
+        for image in ["disk.img", "boot.img"] {
+            let image = self.directory.join(image);
+            self.await_released(&image)?;
+            run(Command::new("e2fsck").args(["-f", "-n"]).arg(image))?;
+        }
+        Ok(())
+    }
+
+    /// The last process of a mount namespace is gone a moment before its mounts are.
+    fn await_released(&self, image: &Path) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            let user = output(Command::new("losetup").arg("--associated").arg(image))?;
+            if user.is_empty() {
+                return Ok(());
+            }
+            if start.elapsed() > PATIENCE {
+                bail!("{} is still in use: {user}", image.display());
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// SIGKILLs everything inside at once: a crash. The disks stay as they are.
     ///
     /// # Errors
     /// When processes cannot be killed.
