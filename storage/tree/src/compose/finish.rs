@@ -9,7 +9,7 @@ use super::treefile::{Check, CheckKind, Loaded};
 use super::{Error, kernel, layout, postprocess, var};
 use crate::assemble::{overlay, upper};
 use cambium_model::{Checksum, Observer};
-use cambium_ostree::{Attributes, CopyPolicy, Repo, Tree};
+use cambium_ostree::{Attributes, Repo, Tree};
 use cambium_rpm::{Header, rpmdb};
 use cambium_sandbox::in_private_mounts;
 use std::fs;
@@ -40,7 +40,7 @@ pub(crate) fn finish<'r>(
     observer: &dyn Observer,
 ) -> Result<(Tree<'r>, Option<String>), Error> {
     let at = |name: &str| finishing.scratch.join(name);
-    repo.checkout_subpath(assembled, "/", &at("lower"), CopyPolicy::HardLink)?;
+    repo.checkout(assembled, &at("lower"), observer)?;
     let stage = at("stage");
     for name in ["upper", "work", "stage", "stage/usr", "dracut"] {
         let path = at(name);

@@ -1,9 +1,11 @@
 //! From the cache's bare repository to the repository that is served.
 //!
-//! Compressing 750 MB is the longest step of a compose, and most of the bytes are known before
-//! any script has run. So file objects go ahead, on every core ([`content`]), and the finished
-//! commit follows with what is new since ([`commit`]). For repositories that do not compress
-//! there is nothing to hurry, and libostree links or copies.
+//! Compressing 750 MB is the longest step of a compose, and most of the bytes are known as soon
+//! as the packages are imported. So their file objects go ahead, on every core, while scripts and
+//! the initramfs keep one busy ([`content`]), and the finished commit follows with what is new
+//! since ([`commit`]). What went ahead and is in no commit in the end (a file that a script
+//! changed) is left to the next prune. For repositories that do not compress there is nothing to
+//! hurry, and libostree links or copies.
 
 mod filez;
 
@@ -19,12 +21,26 @@ use std::path::{Path, PathBuf};
 /// zlib's level where the repository's configuration says none; libostree's default.
 const LEVEL: u32 = 6;
 
-/// The content objects of a commit.
-pub(crate) fn content_objects(repo: &Repo, commit: &Checksum) -> Result<BTreeSet<Checksum>, Error> {
+/// Adds the content objects of a commit to `objects`, but for files below the paths `without`.
+pub(crate) fn add_content_objects(
+    repo: &Repo,
+    commit: &Checksum,
+    without: &[String],
+    objects: &mut BTreeSet<Checksum>,
+) -> Result<(), Error> {
     let mut tree = Tree::from_commit(repo, commit)?;
-    let mut objects = BTreeSet::new();
-    walk(&mut tree, "", &mut |_, file| objects.extend([file.clone()]))?;
-    Ok(objects)
+    let excluded = |path: &str| {
+        without.iter().any(|prefix| {
+            let rest = path.trim_start_matches('/').strip_prefix(prefix.trim_matches('/'));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    };
+    walk(&mut tree, "", &mut |path, file| {
+        if !excluded(path) {
+            objects.insert(file.clone());
+        }
+    })?;
+    Ok(())
 }
 
 /// Calls `each` with the path and object of every file; gives the number of directories.
@@ -78,12 +94,18 @@ pub(crate) fn content(
             return Err(Error::Cancelled);
         }
         let source = Repo::open(source)?;
-        chunk.iter().try_for_each(|object| compress(&source, object, staging.path(), level))
+        let mut writer = filez::Writer::new(level);
+        chunk.iter().try_for_each(|object| compress(&source, object, staging.path(), &mut writer))
     })?;
     place(&missing, staging.path(), target)
 }
 
-fn compress(source: &Repo, object: &Checksum, staging: &Path, level: u32) -> Result<(), Error> {
+fn compress(
+    source: &Repo,
+    object: &Checksum,
+    staging: &Path,
+    writer: &mut filez::Writer,
+) -> Result<(), Error> {
     let info = source.file_info(object)?;
     let path = staging.join(object.as_str());
     let failed = |source| Error::io("write", &path, source);
@@ -96,7 +118,7 @@ fn compress(source: &Repo, object: &Checksum, staging: &Path, level: u32) -> Res
             Some(&mut content)
         }
     };
-    filez::write(&mut out, &info, content, level).map_err(failed)?;
+    writer.write(&mut out, &info, content).map_err(failed)?;
     let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(fs::Permissions::from_mode(0o644)).map_err(failed)
@@ -227,8 +249,11 @@ mod tests {
         let (from, commit) = source(dir.path());
         let to = dir.path().join("target");
         Repo::create(&to, mode).unwrap();
-        let ahead = content_objects(&Repo::open(&from).unwrap(), &commit).unwrap();
-        assert_eq!(ahead.len(), 5);
+        let mut ahead = BTreeSet::new();
+        let (repo, without) =
+            (Repo::open(&from).unwrap(), ["usr/big".to_owned(), "/us".to_owned()]);
+        add_content_objects(&repo, &commit, &without, &mut ahead).unwrap();
+        assert_eq!(ahead.len(), 4);
         content(&from, &to, &ahead, &Unobserved).unwrap();
         let counts = super::commit(&from, &to, &commit, Some("os/1"), &Unobserved).unwrap();
         assert_eq!((counts.content_total, counts.metadata_total), (5, 5));

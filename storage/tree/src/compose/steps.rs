@@ -11,8 +11,10 @@ use crate::{Assembly, Layer, assemble, remove_leftovers};
 use cambium_model::{Checksum, Observer, Progress, diff_packages};
 use cambium_ostree::{CommitSpec, Repo, RepoMode};
 use cambium_rpm::{Documentation, Header};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
 /// Composes a tree. Nothing is left in the repository where it fails, but objects that the next
@@ -183,9 +185,12 @@ impl Job<'_> {
         let layers =
             self.selection.import(&pkgcache, &self.cache.downloads(), documentation, observer)?;
         let headers: Vec<Header> = layers.iter().map(|layer| layer.header.clone()).collect();
-        let assembled = self.assemble(&repo, layers, &private, observer)?;
-        let tree = Assembled { commit: &assembled, headers: &headers, private: &private };
-        let report = self.finish_and_publish(&repo, &tree, observer)?;
+        let finished = self.while_publishing(&repo, &layers, observer, || {
+            let assembled = self.assemble(&repo, layers.clone(), &private, observer)?;
+            let tree = Assembled { commit: &assembled, headers: &headers, private: &private };
+            self.finish(&repo, &tree, observer)
+        })?;
+        let report = self.publish(&repo, finished, observer)?;
         remove_leftovers(&private, &[])?;
         // What is only the trees' goes; packages stay for the next compose.
         repo.prune()?;
@@ -227,26 +232,44 @@ impl Job<'_> {
         Ok(assembled.commit)
     }
 
-    /// The treefile's part, while the packages' files go to the target on other threads.
-    fn finish_and_publish(
+    /// Does `work` while the packages' files go to the target on other threads.
+    fn while_publishing<T>(
         &self,
         repo: &Repo,
-        assembled: &Assembled<'_>,
+        layers: &[Layer],
         observer: &dyn Observer,
-    ) -> Result<Report, Error> {
-        let ahead = publish::content_objects(repo, assembled.commit)?;
+        work: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut ahead = BTreeSet::new();
+        let without = &self.loaded.treefile.remove_files;
+        for layer in layers {
+            publish::add_content_objects(repo, &layer.commit, without, &mut ahead)?;
+        }
         let source = repo.path();
-        let finished = std::thread::scope(|scope| {
+        let stoppable = Stoppable { observer, stopped: AtomicBool::new(false) };
+        std::thread::scope(|scope| {
             let publishing =
-                scope.spawn(|| publish::content(source, self.target, &ahead, observer));
-            let finished = self.finish(repo, assembled, observer);
+                scope.spawn(|| publish::content(source, self.target, &ahead, &stoppable));
+            let done = work();
+            // Nobody waits for the files of a tree that will not be.
+            stoppable.stopped.store(done.is_err(), Ordering::Relaxed);
             let published =
                 publishing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             // The tree's failure tells more than one of the thread that it was to end with.
-            finished.and_then(|finished| published.map(|()| finished))
-        })?;
+            done.and_then(|done| published.map(|()| done))
+        })
+    }
+
+    /// Brings the finished commit to the target and tells what came of it.
+    fn publish(
+        &self,
+        repo: &Repo,
+        finished: Finished,
+        observer: &dyn Observer,
+    ) -> Result<Report, Error> {
         observer.progress(Progress::TaskBegin { text: "Writing OSTree commit".to_owned() });
         let Finished { commit, content_checksum } = finished;
+        let source = repo.path();
         // With --write-commitid-to it is the caller who moves the ref.
         let moves_ref = self.options.write_commitid_to.is_none();
         let treeref = self.loaded.treefile.treeref.as_deref();
@@ -313,6 +336,22 @@ struct Assembled<'a> {
     commit: &'a Checksum,
     headers: &'a [Header],
     private: &'a Path,
+}
+
+/// An observer for work that may become pointless.
+struct Stoppable<'a> {
+    observer: &'a dyn Observer,
+    stopped: AtomicBool,
+}
+
+impl Observer for Stoppable<'_> {
+    fn progress(&self, progress: Progress) {
+        self.observer.progress(progress);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed) || self.observer.cancelled()
+    }
 }
 
 /// A commit in the cache.
