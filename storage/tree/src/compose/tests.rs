@@ -1,6 +1,8 @@
 //! Composes of a small system from packages that are built here and really solved, downloaded,
 //! imported and run.
 
+mod keys;
+
 use super::*;
 use crate::fixture::Recipe;
 use cambium_model::{Failure, FailureKind, Observer, Progress, Unobserved};
