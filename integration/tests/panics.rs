@@ -1,7 +1,7 @@
 //! A worker that panics in the running daemon: its transaction fails and is undone, the same
 //! daemon serves the next one with a fresh worker, and the metrics count it.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use cambium_integration::harness::whole::{recovered, whole};
 use cambium_integration::harness::{Host, Injected, Traces};

@@ -1,7 +1,7 @@
 //! The transaction log on a disk that loses its power at any write: it opens, it verifies, and
 //! nothing that was acknowledged before is missing.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 use cambium_integration::harness::Injected;
 use cambium_integration::powercut::{Cut, Disk, Recorder, Replay, Sample, alone};

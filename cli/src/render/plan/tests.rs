@@ -139,11 +139,11 @@ Removing 1 path:
   /var/cache/cambium/repomd
 Will free: 7.0 MB
 ";
-    assert_eq!(text(&plan, Style::plain()), expected);
+    assert_eq!(text(&plan, Style::Plain), expected);
     plan.unchanged = true;
     (plan.next_default, plan.freed_bytes) = (None, 0);
     plan.removed_deployments.clear();
     plan.removed_refs.clear();
     plan.removed_paths.clear();
-    assert_eq!(text(&plan, Style::plain()), "Nothing would change.\n");
+    assert_eq!(text(&plan, Style::Plain), "Nothing would change.\n");
 }

@@ -61,12 +61,12 @@ fn processes_that_see(path: &Path) -> Vec<u32> {
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        let tasks = fs::read_dir(entry.path().join("task")).into_iter().flatten().flatten();
+        let mut tasks = fs::read_dir(entry.path().join("task")).into_iter().flatten().flatten();
         let sees = |task: fs::DirEntry| {
             let mounts = fs::read_to_string(task.path().join("mountinfo")).unwrap_or_default();
             mounts.contains(&needle)
         };
-        if tasks.map(sees).any(|sees| sees) {
+        if tasks.any(sees) {
             found.push(id);
         }
     }

@@ -39,7 +39,9 @@ fn machine_program(name: &str, path: &str) -> Recipe {
 fn kernel() -> Vec<Recipe> {
     let dracut = "#!/bin/sh\nfor last; do :; done\necho \"$@\" > \"$last\"\n";
     let dracut = Recipe::new("dracut", "1")
-        .edit(|builder| drop(builder.requires(rpm::Dependency::any("shell"))))
+        .edit(|builder| {
+            builder.requires(rpm::Dependency::any("shell"));
+        })
         .with(FileOptions::new("/usr/bin/dracut").mode(0o100_755), dracut);
     let modules = "/usr/lib/modules/6.1";
     let kernel = Recipe::new("kernel", "1")
@@ -56,18 +58,26 @@ fn packages_come_by_architecture_and_go_by_exclusion() {
     let one = |name: &str| Recipe::new(name, "1").file(&format!("/usr/share/{name}"), name);
     let wants = |recipe: Recipe, name: &str| {
         let name = name.to_owned();
-        recipe.edit(|builder| drop(builder.recommends(rpm::Dependency::any(name))))
+        recipe.edit(|builder| {
+            builder.recommends(rpm::Dependency::any(name));
+        })
     };
     let needs = |recipe: Recipe, name: &str| {
         let name = name.to_owned();
-        recipe.edit(|builder| drop(builder.requires(rpm::Dependency::any(name))))
+        recipe.edit(|builder| {
+            builder.requires(rpm::Dependency::any(name));
+        })
     };
     bench.publish(vec![
         wants(one("app"), "nice"),
         one("nice"),
         needs(one("tool"), "backend"),
-        one("backend-a").edit(|builder| drop(builder.provides(rpm::Dependency::any("backend")))),
-        one("backend-b").edit(|builder| drop(builder.provides(rpm::Dependency::any("backend")))),
+        one("backend-a").edit(|builder| {
+            builder.provides(rpm::Dependency::any("backend"));
+        }),
+        one("backend-b").edit(|builder| {
+            builder.provides(rpm::Dependency::any("backend"));
+        }),
     ]);
     let arch = std::env::consts::ARCH;
     let other = if arch == "s390x" { "aarch64" } else { "s390x" };
