@@ -115,7 +115,7 @@ fn is_the_trees(file: &Path, root: &Path) -> Result<()> {
 /// When the log cannot be read or does not verify, or recovery does not come to an end.
 pub fn outcomes(host: &Host) -> Result<Vec<String>> {
     for _ in 0..LOOKS {
-        let answer = host.cambium(&["history", "--json"]);
+        let answer = host.cambium(&["history", "--all", "--json"]);
         ensure!(answer.code == Some(0), "{answer}");
         // One JSON document a line.
         let results: Option<Vec<_>> = serde_json::Deserializer::from_str(&answer.out)
@@ -128,7 +128,7 @@ pub fn outcomes(host: &Host) -> Result<Vec<String>> {
             return Ok(results);
         }
     }
-    bail!("the daemon does not recover: {}", host.cambium(&["history", "--json"]))
+    bail!("the daemon does not recover: {}", host.cambium(&["history", "--all", "--json"]))
 }
 
 /// Checks that nothing is left of a transaction that was interrupted, and that the host is whole.

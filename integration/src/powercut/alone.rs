@@ -2,8 +2,10 @@
 //!
 //! The test runs its own program again under `unshare`, as the first process of a process
 //! namespace: when it ends, however it ends, the kernel ends what it started and unmounts what it
-//! mounted, and loop devices free themselves.
+//! mounted, and loop devices free themselves. Shared memory is its own, too, so that no image of a
+//! killed test stays there.
 
+use rustix::mount::{MountFlags, mount};
 use std::path::Path;
 use std::process::Command;
 
@@ -30,6 +32,10 @@ const NEEDED: &[(&str, &str)] = &[
 #[expect(clippy::panic, reason = "a test's own check")]
 pub fn alone(test: &str, body: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some_and(|inside| inside == test) {
+        let options = MountFlags::NOSUID | MountFlags::NODEV;
+        if let Err(error) = mount("tmpfs", "/dev/shm", "tmpfs", options, None) {
+            panic!("no shared memory of its own: {error}");
+        }
         return body();
     }
     let missing: Vec<_> = NEEDED.iter().filter(|(name, _)| !is_there(name)).collect();

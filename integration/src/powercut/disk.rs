@@ -14,6 +14,8 @@ use tempfile::TempDir;
 /// Where images and logs are kept: nothing of them may reach the machine's own disk, which is
 /// slow and would sync.
 const MEMORY: &str = "/dev/shm";
+/// The file that shows the recorded disk.
+const DEVICE: &str = "device";
 
 /// A disk with an ext4 on it; gone when dropped.
 #[derive(Debug)]
@@ -139,7 +141,7 @@ impl Recorder {
     fn new(directory: &Path, image: &Path, place: &Path) -> Result<Self> {
         let before = directory.join("before");
         run(Command::new("cp").args(["--sparse=always", "--"]).arg(image).arg(&before))?;
-        let (log, device) = (directory.join("log"), directory.join("device"));
+        let (log, device) = (directory.join("log"), directory.join(DEVICE));
         File::create(&log)?;
         File::create(&device)?;
         let mut command = Command::new("qemu-storage-daemon");
@@ -215,6 +217,8 @@ impl Drop for Recorder {
         // After `finish` it is gone already.
         _ = self.storage.kill();
         _ = self.storage.wait();
+        // A killed exporter leaves its mount, by which the directory could not be removed.
+        _ = unmount(self.before.with_file_name(DEVICE), UnmountFlags::DETACH);
     }
 }
 
