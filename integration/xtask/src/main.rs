@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
 mod check;
+mod fuzz;
 mod install;
 mod setup;
 mod shell;
@@ -27,6 +28,7 @@ cargo xtask VERB
   realos            the same life on a real distribution (needs ../shared/realos)
   bench [NAME]      the measurements of the README, beside their peers; -- ARGS go to them
   install DESTDIR   binaries, units, man pages and completions, as a package would
+  fuzz NAME [SECS]  one of the targets in integration/fuzz, for 60 s where nothing is said
   deny              licences, bans and sources of dependencies (cargo-deny)
 ";
 
@@ -56,6 +58,7 @@ fn run(verb: &str, rest: &[String]) -> Result<()> {
             [destination] => install::run(destination.as_ref()),
             _ => bail!("install takes one argument, the directory to install below"),
         },
+        "fuzz" => fuzz::fuzz(rest),
         "deny" => check::deny(),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");
