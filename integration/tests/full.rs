@@ -2,7 +2,7 @@
 //! and free, and what to do; nothing changed, nothing left; and once there is room it works, by
 //! the same daemon.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 use cambium_integration::fixture::Base;
 use cambium_integration::fixture::base::{Edition, Flavour};

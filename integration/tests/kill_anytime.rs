@@ -4,7 +4,7 @@
 //! `CAMBIUM_KILLS=200 cargo nextest run -p cambium-integration --test kill_anytime` kills more
 //! often, `CAMBIUM_KILLS_SEED=N` at other moments.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 use cambium_integration::fixture::base::Edition;
 use cambium_integration::harness::whole::{Boots, outcomes, recovered, whole};

@@ -1,7 +1,7 @@
 //! A whole transaction on a disk that loses its power at any write: the host boots the old
 //! system or the new one, whole; what was acknowledged is kept; recovery leaves nothing behind.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 use anyhow::{Context, Result, ensure};
 use cambium_integration::fixture::Base;
