@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // This is a command-line tool.
 
+use crate::config::Config;
 use anyhow::{Context as _, Result, bail};
 use cambium_model::{Checksum, Failure, Observer, Progress};
 use cambium_tree::compose::{
@@ -114,6 +115,7 @@ fn options(tree: Tree) -> Result<ComposeOptions> {
         touch_if_changed: tree.touch_if_changed,
         write_composejson_to: tree.write_composejson_to,
         write_commitid_to: tree.write_commitid_to,
+        limits: Config::read(None)?.sandbox.limits(),
         source_date_epoch: epoch.transpose()?,
     })
 }

@@ -9,8 +9,10 @@
 mod rpmostreed;
 
 use anyhow::{Context as _, Result};
+use cambium_tree::Limits;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The vendor's file and the administrator's, which wins.
 const PLACES: [&str; 2] = ["/usr/lib/cambium/config.toml", "/etc/cambium/config.toml"];
@@ -23,6 +25,7 @@ pub(crate) struct Config {
     pub(crate) socket: SocketConfig,
     pub(crate) metrics: MetricsConfig,
     pub(crate) layering: LayeringConfig,
+    pub(crate) sandbox: SandboxConfig,
     pub(crate) history: HistoryConfig,
 }
 
@@ -89,6 +92,59 @@ pub(crate) struct LayeringConfig {
 impl Default for LayeringConfig {
     fn default() -> Self {
         Self { recommends: true, locked: false }
+    }
+}
+
+/// `[sandbox]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SandboxConfig {
+    /// Wall-clock time of one script.
+    pub(crate) time_seconds: u64,
+    /// Its processes and threads at a time.
+    pub(crate) processes: u64,
+    /// Its memory, where control groups can be made.
+    pub(crate) memory_mib: u64,
+    /// What it may write altogether.
+    pub(crate) disk_mib: u64,
+    /// How many files it may make.
+    pub(crate) files: u64,
+    /// Its largest file.
+    pub(crate) file_mib: u64,
+    /// How much of its output is kept.
+    pub(crate) output_kib: u64,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        let Limits { time, output, tmpfs: _, file, descriptors: _, processes, memory, disk, files } =
+            Limits::default();
+        Self {
+            time_seconds: time.as_secs(),
+            processes,
+            memory_mib: memory >> 20,
+            disk_mib: disk >> 20,
+            files,
+            file_mib: file >> 20,
+            output_kib: output as u64 >> 10,
+        }
+    }
+}
+
+impl SandboxConfig {
+    /// As the engine has them.
+    pub(crate) fn limits(&self) -> Limits {
+        let bytes = |mib: u64| mib.saturating_mul(1 << 20);
+        Limits {
+            time: Duration::from_secs(self.time_seconds),
+            output: usize::try_from(self.output_kib.saturating_mul(1 << 10)).unwrap_or(usize::MAX),
+            file: bytes(self.file_mib),
+            processes: self.processes,
+            memory: bytes(self.memory_mib),
+            disk: bytes(self.disk_mib),
+            files: self.files,
+            ..Limits::default()
+        }
     }
 }
 
@@ -179,6 +235,15 @@ mod tests {
         let config = parse(&[vendor, "[layering]\nlocked = true\n"]).unwrap();
         assert_eq!(config.layering, LayeringConfig { recommends: false, locked: true });
         assert_eq!(config.metrics.listen, "off");
+    }
+
+    #[test]
+    fn bounds_of_scripts_reach_the_engine() {
+        assert_eq!(Config::default().sandbox.limits(), Limits::default());
+        let config = parse(&["[sandbox]\nprocesses = 64\nmemory_mib = 512\n"]).unwrap();
+        let limits = config.sandbox.limits();
+        assert_eq!((limits.processes, limits.memory), (64, 512 << 20));
+        assert_eq!(limits.disk, Limits::default().disk);
     }
 
     #[test]

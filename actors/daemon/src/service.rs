@@ -52,6 +52,7 @@ async fn live(places: Places, config: Config) -> Result<()> {
         cache: places.cache.clone(),
         recommends: config.layering.recommends,
         locked: config.layering.locked,
+        limits: config.sandbox.limits(),
     }));
     let log = LogPlace { directory: places.state.join("txlog"), keep: config.history.keep };
     let actors = Actors::start(host, log, &mut registry).await?;

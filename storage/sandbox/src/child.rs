@@ -67,13 +67,14 @@ pub(crate) fn watch(
     if let Some(init) = init {
         await_end(&init).map_err(failed("await the last process"))?;
     }
-    let exceeded =
-        |excess| Err(Error::Exceeded { name: spec.name.clone(), excess, output: tail.text() });
+    let exceeded = |excess| {
+        Err(Error::Exceeded { name: spec.name.clone(), backend, excess, output: tail.text() })
+    };
     match stop {
         Some(Stop::Cancelled) => return Err(Error::Cancelled { name: spec.name.clone() }),
         Some(Stop::TimedOut) => {
             let (name, limit) = (spec.name.clone(), spec.limits.time);
-            return Err(Error::TimedOut { name, limit, output: tail.text() });
+            return Err(Error::TimedOut { name, backend, limit, output: tail.text() });
         }
         Some(Stop::Exceeded(excess)) => return exceeded(excess),
         None => {}

@@ -46,20 +46,24 @@ pub enum Error {
         source: io::Error,
     },
     /// The time was up; it has been killed.
-    #[error("{name} was killed after {} seconds", limit.as_secs())]
+    #[error("{name} was killed after {} seconds (in {backend})", limit.as_secs())]
     TimedOut {
         /// The program's name.
         name: String,
+        /// What confined it.
+        backend: &'static str,
         /// The time that it had.
         limit: Duration,
         /// The end of its output.
         output: String,
     },
     /// It had too much of something; it has been killed.
-    #[error("{name} was stopped: it {excess}")]
+    #[error("{name} was stopped: it {excess} (in {backend})")]
     Exceeded {
         /// The program's name.
         name: String,
+        /// What confined it.
+        backend: &'static str,
         /// Of what.
         excess: Excess,
         /// The end of its output.
@@ -142,8 +146,10 @@ mod tests {
     fn a_bound_is_told_with_its_key_and_the_last_words() {
         let (name, output) = ("demo.post".to_owned(), "step 1\nstep 2\n".to_owned());
         let excess = Excess::Processes(64);
-        let failure = Failure::from(Error::Exceeded { name, excess, output });
-        assert_eq!(failure.what, "demo.post was stopped: it started more than 64 processes");
+        let failure =
+            Failure::from(Error::Exceeded { name, backend: "bubblewrap", excess, output });
+        let expected = "demo.post was stopped: it started more than 64 processes (in bubblewrap)";
+        assert_eq!(failure.what, expected);
         assert!(failure.advice.contains("raise processes in [sandbox]"), "{}", failure.advice);
         assert!(failure.advice.ends_with("It said last:\nstep 1\nstep 2"), "{}", failure.advice);
         assert_eq!(failure.kind, FailureKind::Script);

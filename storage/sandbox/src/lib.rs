@@ -3,7 +3,8 @@
 //! Owns: the sandbox's shape (namespaces, capabilities, mounts, system calls, limits), its
 //! output and its end. [`run`] prepares a command by one way of confinement and watches it;
 //! bubblewrap is the only way so far, and `bubblewrap.rs` the only file that knows it, so that
-//! another (a chroot, where namespaces are denied) is one more file beside it.
+//! another (a chroot, where namespaces are denied) is one more file beside it. CONTAINMENT.md says
+//! what is denied, by which means, and what is left.
 //!
 //! Deliberately absent: which scripts run in which order, RPM's arguments, and what becomes of
 //! the files that they write (cambium-tree). Nothing of a script is expanded or interpreted here.

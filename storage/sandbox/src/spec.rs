@@ -90,7 +90,7 @@ pub struct Replacement {
 
 /// Bounds on a program. One that passes them is killed with all that it started, or refused
 /// what it wants by the kernel (`file`, `descriptors`, `tmpfs`).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Wall-clock time; then it is killed.
     pub time: Duration,

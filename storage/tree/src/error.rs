@@ -34,12 +34,14 @@ pub enum Error {
     #[error("{}", conflict_text(.0))]
     Conflicts(Vec<FileConflict>),
     /// A package's script failed.
-    #[error("{script} failed: {end}")]
+    #[error("{script} failed: {end} (in {backend})")]
     Script {
         /// `pkg.post`.
         script: String,
         /// How it ended.
         end: String,
+        /// What confined it.
+        backend: &'static str,
         /// The end of its output.
         output: String,
     },
@@ -176,11 +178,12 @@ impl Error {
             Self::Conflicts(_) => {
                 "Leave out one of the two packages, or replace the base's package.".to_owned()
             }
-            Self::Script { output, .. } if output.is_empty() => {
-                "Report it to the package's maintainer; it printed nothing.".to_owned()
-            }
-            Self::Script { output, .. } => {
-                format!("Report it to the package's maintainer. It said last:\n{output}")
+            Self::Script { end, output, .. } => {
+                let said = match output.as_str() {
+                    "" => "It printed nothing.".to_owned(),
+                    output => format!("It said last:\n{output}"),
+                };
+                format!("{} {said}", advice_on_script(end, output))
             }
             Self::Unsupported { .. } => "Leave out the package.".to_owned(),
             Self::Kernel { .. } => "Choose a base with the kernel that is wanted.".to_owned(),
@@ -190,6 +193,21 @@ impl Error {
             Self::Mount { .. } => "Run as root on a kernel with overlayfs.".to_owned(),
             _ => return None,
         })
+    }
+}
+
+/// What can be tried about a script that ended like this.
+fn advice_on_script(end: &str, output: &str) -> &'static str {
+    let denied = ["Operation not permitted", "Read-only file system", "not supported by protocol"];
+    if end == "exit status 127" || output.contains("command not found") {
+        "It calls a program that the image does not have: layer the package that has it too."
+    } else if end.contains("SIGXFSZ") {
+        "If it needs more, raise file_mib in [sandbox] of /etc/cambium/config.toml."
+    } else if denied.iter().any(|text| output.contains(text)) {
+        "Scripts may change files of the image, and neither mount, nor make devices, nor use the \
+         network: leave out the package, or report it to its maintainer."
+    } else {
+        "Leave out the package, or report it to its maintainer."
     }
 }
 
@@ -236,9 +254,23 @@ mod tests {
         let failure = Failure::from(Error::Script {
             script: "demo.post".into(),
             end: "exit status 1".into(),
+            backend: "bubblewrap",
             output: "no such user".into(),
         });
-        assert_eq!(failure.what, "demo.post failed: exit status 1");
+        assert_eq!(failure.what, "demo.post failed: exit status 1 (in bubblewrap)");
         assert!(failure.advice.ends_with("no such user"));
+    }
+
+    #[test]
+    fn advice_follows_from_how_a_script_ended() {
+        for (end, output, advice) in [
+            ("exit status 127", "", "does not have"),
+            ("exit status 1", "x: line 3: fc-cache: command not found", "does not have"),
+            ("exit status 32", "mount: /tmp: Operation not permitted", "neither mount"),
+            ("killed by signal 25 (SIGXFSZ: a file became too large)", "", "file_mib"),
+            ("exit status 1", "no such user", "maintainer"),
+        ] {
+            assert!(advice_on_script(end, output).contains(advice), "{end} {output}");
+        }
     }
 }

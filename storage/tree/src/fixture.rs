@@ -181,7 +181,7 @@ impl World {
             repos: &[],
             state_sha512: "state",
             keep: None,
-            limits: Limits::default(),
+            limits: parts.limits,
             timestamp: TIME,
         };
         assemble(&assembly, observer)
@@ -221,6 +221,7 @@ pub(crate) struct Parts {
     pub(crate) removed: Vec<Nevra>,
     pub(crate) replaced: Vec<(Nevra, Nevra)>,
     pub(crate) checkouts: Vec<Checkout>,
+    pub(crate) limits: Limits,
 }
 
 /// The extension that begins from an assembled commit.

@@ -23,6 +23,7 @@ pub use layer::AssembleTarget;
 
 use cambium_model::HostState;
 use cambium_ostree::{ChangeKey, Sysroot};
+use cambium_sandbox::Limits;
 use error::Result;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +39,8 @@ pub struct HostConfig {
     pub recommends: bool,
     /// Whether layering is refused.
     pub locked: bool,
+    /// Bounds of each script.
+    pub limits: Limits,
 }
 
 /// A host. Shared by all workers; every method may be called from any thread.

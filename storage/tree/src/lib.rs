@@ -19,6 +19,7 @@ pub use assemble::{
     Accounts, Assembled, Assembly, Checkout, Extension, Layer, Stats, Step, assemble,
     remove_leftovers,
 };
+pub use cambium_sandbox::Limits;
 pub use error::{Error, FileConflict, Result};
 pub use host::{AssembleTarget, Error as HostError, Host, HostConfig};
 pub use import::{ImportedPackage, Rpm, SignaturePolicy, find_import, import, load_import};

@@ -96,7 +96,7 @@ fn groups() -> Vec<PathBuf> {
 /// What went over its bounds, with the output.
 fn excess(result: Result<Outcome, Error>) -> (Excess, String) {
     match result {
-        Err(Error::Exceeded { name, excess, output }) => {
+        Err(Error::Exceeded { name, excess, output, .. }) => {
             assert_eq!(name, "demo.post");
             (excess, output)
         }

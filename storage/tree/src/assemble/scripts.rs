@@ -27,6 +27,10 @@ const SYSTEMCTL: &str = "#!/bin/sh\n\
 /// A program that does nothing, well.
 const NOTHING: &str = "#!/bin/sh\n";
 
+/// Directories of /usr that no script may take away, even one that says it succeeded: the commit
+/// would hold no system. (/usr/sbin is not one: it becomes a link to bin in Fedora 42.)
+const KEPT: [&str; 4] = ["bin", "etc", "lib", "share"];
+
 /// What will run.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
@@ -99,7 +103,9 @@ pub(super) fn run(stage: &Stage, plan: &Plan, observer: &dyn Observer) -> Result
     let options = overlay::options(&stage.lower, &stage.upper, &stage.scratch)?;
     in_private_mounts(|| {
         overlay::mount_over(&stage.merged, &options)?;
-        Runner { stage, observer, root: root(stage) }.run(plan)
+        let there = |path: &&&str| is_directory(&stage.merged.join(path));
+        let kept = KEPT.iter().filter(there).copied().collect();
+        Runner { stage, observer, root: root(stage), kept }.run(plan)
     })?
 }
 
@@ -111,6 +117,7 @@ fn root(stage: &Stage) -> Root {
         etc: usr.join("etc"),
         var: stage.var.clone(),
         links: stage.links.clone(),
+        written: vec![stage.upper.clone(), stage.var.clone()],
         ..Root::default()
     };
     // librpm's database is not for scripts, and would be read while it changes.
@@ -138,6 +145,8 @@ struct Runner<'a> {
     stage: &'a Stage,
     observer: &'a dyn Observer,
     root: Root,
+    /// Those of [`KEPT`] that are there before the first script.
+    kept: Vec<&'static str>,
 }
 
 impl Runner<'_> {
@@ -270,15 +279,26 @@ impl Runner<'_> {
         };
         let outcome = sandboxed(&spec, self.observer)?;
         tracing::info!(script = name, end = %outcome.ended, elapsed = ?outcome.elapsed, "script ran");
+        let (script, backend) = (name.to_owned(), outcome.backend);
+        let gone = |path: &&&str| !is_directory(&self.stage.merged.join(path));
+        if let Some(gone) = self.kept.iter().find(gone) {
+            let end = format!("it removed or replaced /usr/{gone}, which the image needs");
+            let output = outcome.output.trim_end().to_owned();
+            return Err(Error::Script { script, end, backend, output });
+        }
         if outcome.succeeded() {
             for line in outcome.output.lines() {
                 tracing::debug!(script = name, line, "script's output");
             }
             return Ok(());
         }
-        let (script, end) = (name.to_owned(), outcome.ended.to_string());
-        Err(Error::Script { script, end, output: outcome.output.trim_end().to_owned() })
+        let (end, output) = (outcome.ended.to_string(), outcome.output.trim_end().to_owned());
+        Err(Error::Script { script, end, backend, output })
     }
+}
+
+fn is_directory(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
 }
 
 /// `pkg.post`.

@@ -21,6 +21,7 @@ const TIME: Duration = Duration::from_secs(3600);
 pub(crate) struct Confined<'a> {
     view: cambium_sandbox::Root,
     epoch: Option<u64>,
+    limits: Limits,
     observer: &'a dyn Observer,
 }
 
@@ -38,10 +39,12 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Confined<'a> {
-    /// Makes `root` ready; `epoch` becomes SOURCE_DATE_EPOCH inside.
+    /// Makes `root` ready; `epoch` becomes SOURCE_DATE_EPOCH inside. Programs get `limits`, but
+    /// never less than an hour.
     pub(crate) fn new(
         root: &Root,
         epoch: Option<u64>,
+        limits: Limits,
         observer: &'a dyn Observer,
     ) -> Result<Self, Error> {
         let mut links = Vec::new();
@@ -62,7 +65,8 @@ impl<'a> Confined<'a> {
             links,
             ..cambium_sandbox::Root::default()
         };
-        Ok(Self { view, epoch, observer })
+        let limits = Limits { time: limits.time.max(TIME), ..limits };
+        Ok(Self { view, epoch, limits, observer })
     }
 
     /// Runs a program of the tree.
@@ -87,7 +91,7 @@ impl<'a> Confined<'a> {
             arguments: call.arguments,
             stdin: Vec::new(),
             environment: own.chain(epoch).collect(),
-            limits: Limits { time: TIME, ..Limits::default() },
+            limits: self.limits,
         };
         let outcome = cambium_sandbox::run(&spec, self.observer)?;
         tracing::debug!(name = call.name, elapsed = ?outcome.elapsed, "program ended");

@@ -11,7 +11,7 @@ use crate::assemble::{overlay, upper};
 use cambium_model::{Checksum, Observer};
 use cambium_ostree::{Attributes, Repo, Tree};
 use cambium_rpm::{Header, rpmdb};
-use cambium_sandbox::in_private_mounts;
+use cambium_sandbox::{Limits, in_private_mounts};
 use std::fs;
 use std::path::Path;
 
@@ -27,6 +27,8 @@ pub(crate) struct Finishing<'a> {
     pub headers: &'a [Header],
     /// SOURCE_DATE_EPOCH.
     pub epoch: u64,
+    /// Bounds of each program.
+    pub limits: Limits,
     /// An empty directory on the repository's file system.
     pub scratch: &'a Path,
 }
@@ -102,7 +104,7 @@ fn change(
     refuse_labels(root, loaded)?;
     root.remove(IDS)?;
     layout::make_top_level(root, treefile)?;
-    let confined = Confined::new(root, Some(finishing.epoch), observer)?;
+    let confined = Confined::new(root, Some(finishing.epoch), finishing.limits, observer)?;
     if !root.exists("/usr/lib/sysimage/rpm")? {
         root.link("../../share/rpm", "/usr/lib/sysimage/rpm")?;
     }

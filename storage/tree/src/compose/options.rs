@@ -2,6 +2,7 @@
 
 use super::Report;
 use cambium_model::{Checksum, Nevra};
+use cambium_sandbox::Limits;
 use std::path::PathBuf;
 
 /// How far a compose goes.
@@ -64,6 +65,8 @@ pub struct ComposeOptions {
     pub write_composejson_to: Option<PathBuf>,
     /// Gets the commit's checksum; the ref then stays where it is.
     pub write_commitid_to: Option<PathBuf>,
+    /// Bounds of each program that packages or the treefile bring.
+    pub limits: Limits,
     /// SOURCE_DATE_EPOCH: the time of everything, in seconds since 1970; `None` for now.
     pub source_date_epoch: Option<u64>,
 }

@@ -221,7 +221,7 @@ impl Job<'_> {
             requested: &[],
             repos: &[],
             state_sha512: &self.inputhash,
-            limits: cambium_sandbox::Limits::default(),
+            limits: self.options.limits,
             timestamp: self.time,
             keep: None,
         };
@@ -306,6 +306,7 @@ impl Job<'_> {
             headers: assembled.headers,
             epoch: self.time,
             scratch: scratch.path(),
+            limits: self.options.limits,
         };
         let (mut tree, kernel) = finish(repo, assembled.commit, &finishing, observer)?;
         let nevras = self.selection.nevras();

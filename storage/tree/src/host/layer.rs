@@ -140,7 +140,7 @@ impl Host {
                 repos: &solution.repos,
                 state_sha512: &state,
                 keep: Some(NEW_COMMIT),
-                limits: cambium_sandbox::Limits::default(),
+                limits: self.config.limits,
                 timestamp: now(),
             },
             observer,

@@ -180,8 +180,9 @@ fn a_failing_script_fails_its_transaction_and_nothing_else() {
     let post = "echo going wrong >&2; exit 3";
     let layers = world.layers(vec![Recipe::new("demo", "1").post(post)]);
     let error = world.assemble(&layers).unwrap_err();
-    let Error::Script { script, end, output } = &error else { panic!("{error}") };
+    let Error::Script { script, end, backend, output } = &error else { panic!("{error}") };
     assert_eq!((script.as_str(), end.as_str()), ("demo.post", "exit status 3"));
+    assert_eq!(*backend, "bubblewrap");
     assert_eq!(output, "going wrong");
     assert_eq!(error.kind(), FailureKind::Script);
     assert_eq!(world.leftovers(), [""; 0]);
