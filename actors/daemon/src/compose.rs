@@ -117,6 +117,7 @@ fn options(tree: Tree) -> Result<ComposeOptions> {
         write_commitid_to: tree.write_commitid_to,
         limits: Config::read(None)?.sandbox.limits(),
         source_date_epoch: epoch.transpose()?,
+        backend: None,
     })
 }
 

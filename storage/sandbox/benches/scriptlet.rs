@@ -9,7 +9,7 @@
 mod root;
 
 use cambium_model::Unobserved;
-use cambium_sandbox::{Limits, Program, Root, Spec, in_private_mounts, run};
+use cambium_sandbox::{Confinement, Limits, Program, Root, Spec, in_private_mounts, run};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ fn main() {
     let interpreter = vec!["/bin/sh".to_owned()];
     let spec = |program| Spec {
         name: "nothing.post".to_owned(),
+        confinement: Confinement::Namespaces,
         root: root.clone(),
         program,
         arguments: vec!["1".to_owned()],

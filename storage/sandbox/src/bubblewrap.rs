@@ -20,10 +20,12 @@ pub(crate) struct Prepared {
     pub(crate) command: Command,
     /// Its standard output and error.
     pub(crate) output: io::PipeReader,
-    /// bubblewrap's own account: JSON documents, one a line.
+    /// The account of what watches it inside: JSON documents, one a line.
     pub(crate) status: io::PipeReader,
     /// How people are told of this way of confinement.
     pub(crate) backend: &'static str,
+    /// Ends the supervisor when it is dropped, where there is one (see `supervisor.rs`).
+    pub(crate) lifeline: Option<io::PipeWriter>,
 }
 
 /// Kept of root's capabilities: what installing files takes, and nothing that reaches devices,
@@ -39,8 +41,11 @@ const CAPABILITIES: [&str; 8] = [
     "CAP_SETFCAP",
 ];
 
+/// Where bubblewrap is looked for.
+const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Where the script's text is inside: on the sandbox's own /run, so it never reaches the tree.
-const SCRIPT: &str = "/run/cambium-script";
+pub(crate) const SCRIPT: &str = "/run/cambium-script";
 
 /// Bytes that may be written to the root itself, beside the tree's directories: it is memory,
 /// and goes with the sandbox.
@@ -109,7 +114,7 @@ pub(crate) fn prepare(spec: &Spec) -> Result<Prepared, Error> {
     let (output, output_writer) = io::pipe().map_err(start)?;
     let mut command = Command::new("bwrap");
     command.args(&arguments.list).env_clear().process_group(0);
-    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command.env("PATH", PATH);
     command.stdin(match spec.stdin.as_slice() {
         [] => Stdio::null(),
         bytes => memory_file(bytes).map_err(start)?.into(),
@@ -118,7 +123,24 @@ pub(crate) fn prepare(spec: &Spec) -> Result<Prepared, Error> {
     let doors = room.as_ref().and_then(|room| room.group.as_ref()).map(Group::doors).transpose();
     let doors = doors.map_err(start)?.unwrap_or_default();
     process::confine(&mut command, arguments.descriptors.into(), doors, spec.limits);
-    Ok(Prepared { command, output, status, backend: "bubblewrap" })
+    Ok(Prepared { command, output, status, backend: "bubblewrap", lifeline: None })
+}
+
+/// Whether bubblewrap can do here what it is asked for. An error says what it, or the system, says.
+pub(crate) fn probe() -> Result<(), String> {
+    let mut arguments = Arguments::default();
+    isolation(&mut arguments, Network::OfTheProgram);
+    arguments.add(["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]);
+    // Itself is the one program that is known to be there.
+    arguments.add(["--", "bwrap", "--version"]);
+    let mut command = Command::new("bwrap");
+    command.args(&arguments.list).env_clear().env("PATH", PATH).stdin(Stdio::null());
+    let output = command.output().map_err(|error| format!("bwrap: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(said.lines().last().map_or_else(|| format!("bwrap: {}", output.status), str::to_owned))
 }
 
 fn isolation(arguments: &mut Arguments, network: Network) {
@@ -177,14 +199,12 @@ fn mounts(arguments: &mut Arguments, spec: &Spec) -> io::Result<()> {
     Ok(())
 }
 
+/// The environment before what a program's own adds.
+pub(crate) const ENVIRONMENT: [(&str, &str); 4] =
+    [("PATH", "/usr/sbin:/usr/bin"), ("HOME", "/"), ("LANG", "C.UTF-8"), ("SYSTEMD_OFFLINE", "1")];
+
 fn environment(arguments: &mut Arguments, spec: &Spec) {
-    let fixed = [
-        ("PATH", "/usr/sbin:/usr/bin"),
-        ("HOME", "/"),
-        ("LANG", "C.UTF-8"),
-        ("SYSTEMD_OFFLINE", "1"),
-    ];
-    for (key, value) in fixed {
+    for (key, value) in ENVIRONMENT {
         arguments.add(["--setenv", key, value]);
     }
     for (key, value) in &spec.environment {
@@ -193,7 +213,7 @@ fn environment(arguments: &mut Arguments, spec: &Spec) {
 }
 
 /// A file that exists only in memory, read from its start.
-fn memory_file(content: &[u8]) -> io::Result<File> {
+pub(crate) fn memory_file(content: &[u8]) -> io::Result<File> {
     let mut file = File::from(memfd_create("cambium-sandbox", MemfdFlags::CLOEXEC)?);
     file.write_all(content)?;
     file.rewind()?;

@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// How long a killed sandbox may take to be gone. The kernel reaps a whole pid namespace, which
 /// takes long only when a process hangs in the kernel (a dead network file system).
-const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// Why a program was stopped before its end.
 enum Stop {
@@ -35,7 +35,7 @@ pub(crate) fn watch(
     prepared: Prepared,
     observer: &dyn Observer,
 ) -> Result<Outcome, Error> {
-    let Prepared { mut command, mut output, mut status, backend } = prepared;
+    let Prepared { mut command, mut output, mut status, backend, lifeline } = prepared;
     let failed = |what| move |source| Error::Watch { name: spec.name.clone(), what, source };
     let mut bounds = Bounds::begin(spec, Room::current()).map_err(failed("set the bounds"))?;
     let started = Instant::now();
@@ -43,7 +43,8 @@ pub(crate) fn watch(
         command.spawn().map_err(|source| Error::Start { name: spec.name.clone(), source })?;
     // It holds our copies of the pipes' other ends, which would keep them open for ever.
     drop(command);
-    let mut running = Running { child, over: false };
+    let supervised = lifeline.is_some();
+    let mut running = Running { child, lifeline, over: false };
 
     let mut tail = Tail::new(spec.limits.output);
     let mut account = String::new();
@@ -86,8 +87,13 @@ pub(crate) fn watch(
     }
     account += &rest(&mut status).map_err(failed("read the status"))?;
     let Some(code) = number(&account, "exit-code") else {
-        let output = tail.text().trim_end().to_owned();
-        return Err(Error::Setup { name: spec.name.clone(), output });
+        let (name, output) = (spec.name.clone(), tail.text().trim_end().to_owned());
+        // A supervisor always reports, unless it was killed.
+        return Err(if supervised {
+            Error::Unwatched { name, output }
+        } else {
+            Error::Setup { name, output }
+        });
     };
     let ended = match code {
         129..=192 => Ended::Signalled(code - 128),
@@ -101,6 +107,7 @@ pub(crate) fn watch(
 /// A child that is killed when it is forgotten, on every way out.
 struct Running {
     child: Child,
+    lifeline: Option<io::PipeWriter>,
     over: bool,
 }
 
@@ -164,8 +171,12 @@ impl Running {
     }
 
     /// Kills bubblewrap's own process; the kernel then kills the sandbox's init
-    /// (--die-with-parent), and with it every process of the pid namespace.
-    fn kill(&self) {
+    /// (--die-with-parent), and with it every process of the pid namespace. A supervisor ends
+    /// with its lifeline, after it has killed all below it.
+    fn kill(&mut self) {
+        if self.lifeline.take().is_some() {
+            return;
+        }
         let killed = pid(&self.child).and_then(|pid| Ok(kill_process_group(pid, Signal::KILL)?));
         if let Err(error) = killed {
             tracing::warn!(%error, "cannot kill a sandbox");

@@ -75,6 +75,39 @@ pub enum Error {
         /// The program's name.
         name: String,
     },
+    /// A script moved or replaced what the sandbox lent it.
+    #[error("{name} replaced /{path}, which must stay where it is")]
+    Replaced {
+        /// The program's name.
+        name: String,
+        /// What is not itself any more: `usr`, `etc`.
+        path: String,
+    },
+    /// A script killed the process that watches over it. What was found of it has been killed.
+    #[error("{name} killed the process that supervised it")]
+    Unwatched {
+        /// The program's name.
+        name: String,
+        /// The end of its output.
+        output: String,
+    },
+    /// The root of a program that runs in a chroot could not be laid out or put back.
+    #[error("cannot {what} {}", path.display())]
+    Layout {
+        /// What was tried: "create", "rename".
+        what: &'static str,
+        /// On what.
+        path: std::path::PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// Nothing here can confine a script.
+    #[error("packages' scripts cannot be confined here: {reasons}")]
+    NoBackend {
+        /// What was tried and how it failed.
+        reasons: String,
+    },
     /// No mount namespace of our own.
     #[error("cannot make a private mount namespace")]
     Namespace(#[source] io::Error),
@@ -85,12 +118,16 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> FailureKind {
         match self {
-            Self::Start { .. } | Self::Setup { .. } | Self::Namespace(_) => {
-                FailureKind::Precondition
+            Self::Start { .. }
+            | Self::Setup { .. }
+            | Self::NoBackend { .. }
+            | Self::Namespace(_) => FailureKind::Precondition,
+            Self::Filter { .. } | Self::Watch { .. } | Self::Layout { .. } => FailureKind::Internal,
+            Self::TimedOut { .. } | Self::Replaced { .. } | Self::Unwatched { .. } => {
+                FailureKind::Script
             }
-            Self::Filter { .. } | Self::Watch { .. } => FailureKind::Internal,
             Self::Exceeded { excess: Excess::Reserve(_), .. } => FailureKind::NoSpace,
-            Self::TimedOut { .. } | Self::Exceeded { .. } => FailureKind::Script,
+            Self::Exceeded { .. } => FailureKind::Script,
             Self::Cancelled { .. } => FailureKind::Cancelled,
         }
     }
@@ -117,6 +154,12 @@ impl From<Error> for Failure {
                     Excess::Reserve(_) => format!("Free space on the disk of the sysroot. {said}"),
                 })
             }
+            Error::NoBackend { .. } => failure.advise(
+                "Install bubblewrap and run as root, or in a container that may use chroot() and \
+                 mknod(), as Docker's default permissions allow.",
+            ),
+            Error::Unwatched { output, .. } => failure
+                .advise(format!("Report it to the package's maintainer. {}", last_words(output))),
             _ => failure,
         }
     }

@@ -1,29 +1,34 @@
 //! Runs one program of a package confined to a tree: the only place that spawns processes.
 //!
 //! Owns: the sandbox's shape (namespaces, capabilities, mounts, system calls, limits), its
-//! output and its end. [`run`] prepares a command by one way of confinement and watches it;
-//! bubblewrap is the only way so far, and `bubblewrap.rs` the only file that knows it, so that
-//! another (a chroot, where namespaces are denied) is one more file beside it. CONTAINMENT.md says
-//! what is denied, by which means, and what is left.
+//! output and its end. [`run`] prepares a command by one of two ways of confinement and watches
+//! it: bubblewrap, or a chroot where namespaces are denied. [`Backend::probe`] finds out which. CONTAINMENT.md
+//! says what is denied, by which means, and what is left.
 //!
 //! Deliberately absent: which scripts run in which order, RPM's arguments, and what becomes of
 //! the files that they write (cambium-tree). Nothing of a script is expanded or interpreted here.
 
+mod backend;
 mod bounds;
 mod bubblewrap;
 mod cgroup;
 mod child;
+mod chroot;
 mod error;
 mod output;
 mod process;
 mod room;
 mod seccomp;
 mod spec;
+mod supervisor;
 
+pub use backend::{Backend, Writing};
 pub use bounds::Excess;
 pub use error::Error;
 pub use process::in_private_mounts;
-pub use spec::{Access, Bind, Ended, Limits, Outcome, Program, Replacement, Root, Spec};
+pub use spec::{
+    Access, Bind, Confinement, Ended, Limits, Outcome, Program, Replacement, Root, Spec,
+};
 
 use cambium_model::Observer;
 
@@ -38,8 +43,31 @@ pub fn run(spec: &Spec, observer: &dyn Observer) -> Result<Outcome, Error> {
     if observer.cancelled() {
         return Err(Error::Cancelled { name: spec.name.clone() });
     }
-    let prepared = bubblewrap::prepare(spec)?;
-    child::watch(spec, prepared, observer)
+    match spec.confinement {
+        Confinement::Namespaces => child::watch(spec, bubblewrap::prepare(spec)?, observer),
+        Confinement::Chroot => {
+            let (prepared, view) = chroot::prepare(spec)?;
+            // What it writes is measured where it is for the while.
+            let mut measured = spec.clone();
+            measured.root = view.root_inside(&spec.root);
+            let outcome = child::watch(&measured, prepared, observer);
+            if matches!(outcome, Err(Error::Unwatched { .. })) {
+                chroot::kill_rest(&view);
+            }
+            let left = view.leave(&spec.name);
+            // A program that was stopped may have been at anything.
+            outcome.and_then(|outcome| left.map(|()| outcome))
+        }
+    }
+}
+
+/// Undoes what a killed process left of a program that ran in a chroot in the tree whose `usr` is
+/// in `top`, and says whether there was something. Doing it again changes nothing.
+///
+/// # Errors
+/// When something cannot be put back.
+pub fn recover(top: &std::path::Path) -> Result<bool, Error> {
+    chroot::View::recover(top)
 }
 
 #[cfg(test)]

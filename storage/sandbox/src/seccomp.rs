@@ -75,6 +75,41 @@ const DENIED: &[c_long] = &[
 /// Functions of the console, the selection's paste among them (asm-generic/ioctls.h).
 const TIOCLINUX: u64 = 0x541c;
 
+/// Calls that also answer EPERM where no namespace keeps what they reach apart.
+const DENIED_WITHOUT_NAMESPACES: &[c_long] = &[
+    // System V and POSIX message queues, semaphores and shared memory.
+    libc::SYS_shmget,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_semget,
+    libc::SYS_semctl,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_msgget,
+    libc::SYS_msgctl,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
+    // Other processes of the same user.
+    libc::SYS_pidfd_getfd,
+    libc::SYS_process_madvise,
+    libc::SYS_migrate_pages,
+    libc::SYS_move_pages,
+];
+
+/// Calls whose argument of that index names another process unless it is 0: they answer EPERM
+/// then. Signals are not here, since a script may signal what it started (see `process.rs`).
+const OWN_PROCESS_ONLY: &[(c_long, u8)] = &[
+    (libc::SYS_prlimit64, 0),
+    (libc::SYS_sched_setaffinity, 0),
+    (libc::SYS_sched_setattr, 0),
+    (libc::SYS_sched_setparam, 0),
+    (libc::SYS_sched_setscheduler, 0),
+    (libc::SYS_setpriority, 1),
+    (libc::SYS_ioprio_set, 1),
+];
+
 /// The namespaces that clone(2) could make.
 const NAMESPACES: &[i32] = &[
     libc::CLONE_NEWNS,
@@ -131,6 +166,25 @@ pub(crate) fn programs() -> Result<Vec<Vec<u8>>, Error> {
     Ok(programs)
 }
 
+/// What applies besides where there are no namespaces.
+pub(crate) fn without_namespaces() -> Result<Vec<u8>, Error> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+        DENIED_WITHOUT_NAMESPACES.iter().map(|call| (*call, Vec::new())).collect();
+    for (call, argument) in OWN_PROCESS_ONLY {
+        let other = SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, 0)
+            .and_then(|condition| SeccompRule::new(vec![condition]))
+            .map_err(Error::Backend)?;
+        rules.insert(*call, vec![other]);
+    }
+    // Everyone that there is, which without a pid namespace are the machine's processes.
+    let everyone =
+        SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(u32::MAX))
+            .and_then(|condition| SeccompRule::new(vec![condition]))
+            .map_err(Error::Backend)?;
+    rules.insert(libc::SYS_kill, vec![everyone]);
+    Ok(bytes(&compile(rules, libc::EPERM)?))
+}
+
 /// A filter that answers `errno` to `rules`. seccompiler puts a check of the architecture first
 /// that kills the process of another one (32-bit calls of a 64-bit process).
 fn compile(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) -> Result<BpfProgram, Error> {
@@ -179,7 +233,7 @@ mod tests {
     fn every_program_is_whole_and_short_enough() {
         let programs = programs().unwrap();
         assert_eq!(programs.len(), 4);
-        for program in programs {
+        for program in programs.into_iter().chain([without_namespaces().unwrap()]) {
             assert_eq!(program.len() % 8, 0);
             assert!(!program.is_empty() && program.len() / 8 <= 4096);
         }

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Spec {
     /// How people are told of it: `pkg.post`.
     pub name: String,
+    /// By what it is confined: what `Backend::probe` found, or what a caller insists on.
+    pub confinement: Confinement,
     /// The tree that it sees.
     pub root: Root,
     /// What runs.
@@ -20,6 +22,16 @@ pub struct Spec {
     pub environment: Vec<(String, String)>,
     /// Bounds.
     pub limits: Limits,
+}
+
+/// By what a program is kept from everything that is not its tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confinement {
+    /// bubblewrap: namespaces and mounts.
+    Namespaces,
+    /// chroot(), where neither namespaces nor mounts are to be had. While the program runs, `usr`
+    /// and `var` of its [`Root`] are moved into a directory beside them.
+    Chroot,
 }
 
 /// What runs inside.

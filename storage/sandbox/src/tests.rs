@@ -5,16 +5,17 @@ mod root;
 
 use super::*;
 use cambium_model::Unobserved;
-use root::root;
+pub(crate) use root::root;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-fn script(root: &Root, text: &str) -> Spec {
+pub(crate) fn script(root: &Root, text: &str) -> Spec {
     Spec {
         name: "demo.post".to_owned(),
+        confinement: Confinement::Namespaces,
         root: root.clone(),
         program: Program::Script {
             interpreter: vec!["/bin/sh".to_owned()],

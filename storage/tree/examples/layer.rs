@@ -1,19 +1,20 @@
 //! Layers RPM files onto a commit of a repository and says where the time went.
 //!
-//!     layer REPO REF|COMMIT RUNS [--checkout DIR] [--extend COMMIT] RPM...
+//!     layer REPO REF|COMMIT RUNS [--checkout DIR] [--extend COMMIT] [--backend NAME] RPM...
 //!
 //! For measurements without a daemon: imports the files (once), assembles RUNS times, prints the
 //! times of each step in milliseconds. The result is left under the ref `cambium/layered`.
 //! `--checkout` names a directory that holds the commit; without it one is made and kept beside
 //! the repository when scripts need it. `--extend` begins from a layered commit whose packages
-//! are among the files.
+//! are among the files. `--backend` is `namespaces`, `namespaces-copy` or `container`; without it
+//! the strongest that works.
 
 #![allow(clippy::print_stdout)]
 
 use cambium_model::{Checksum, Failure, FailureKind, Observer, Progress};
 use cambium_ostree::Repo;
 use cambium_rpm::{Documentation, Header, install_order};
-use cambium_sandbox::Limits;
+use cambium_sandbox::{Backend, Confinement, Limits, Writing};
 use cambium_tree::{Assembly, Checkout, Extension, Layer, Rpm, SignaturePolicy, assemble, import};
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -24,6 +25,7 @@ struct Arguments {
     runs: usize,
     checkout: Option<PathBuf>,
     extend: Option<Checksum>,
+    backend: Option<Backend>,
     files: Vec<PathBuf>,
 }
 
@@ -50,16 +52,28 @@ fn arguments() -> Option<Arguments> {
         runs: words.next()?.parse().ok()?,
         checkout: None,
         extend: None,
+        backend: None,
         files: Vec::new(),
     };
     while let Some(word) = words.next() {
         match word.as_str() {
             "--checkout" => arguments.checkout = Some(words.next()?.into()),
+            "--backend" => arguments.backend = Some(backend(&words.next()?)?),
             "--extend" => arguments.extend = Some(words.next()?.parse().ok()?),
             _ => arguments.files.push(word.into()),
         }
     }
     Some(arguments)
+}
+
+fn backend(name: &str) -> Option<Backend> {
+    let (confinement, writing) = match name {
+        "namespaces" => (Confinement::Namespaces, Writing::Overlay),
+        "namespaces-copy" => (Confinement::Namespaces, Writing::Copy),
+        "container" => (Confinement::Chroot, Writing::Copy),
+        _ => return None,
+    };
+    Some(Backend { confinement, writing, reason: "asked for".to_owned() })
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -112,6 +126,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         state_sha512: "",
         keep: None,
         limits: Limits::default(),
+        backend: arguments.backend.as_ref(),
         timestamp: now,
     };
     for _ in 0..arguments.runs {

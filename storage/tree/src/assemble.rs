@@ -12,18 +12,20 @@
 mod accounts;
 mod checkouts;
 mod commit;
+mod copy;
 mod layer;
 mod memory;
 mod merge;
-pub(crate) mod overlay;
+mod overlay;
 mod owners;
 mod passwd;
 mod rpmdb;
 mod scripts;
 mod stats;
 mod tmpfiles;
-pub(crate) mod upper;
+mod upper;
 mod var;
+pub(crate) mod writable;
 
 pub use accounts::Accounts;
 pub use checkouts::{Checkout, remove_leftovers};
@@ -36,7 +38,7 @@ use crate::{Error, Result};
 use cambium_model::{Checksum, Nevra, Observer, Progress, RepoStamp};
 use cambium_ostree::{CommitSpec, Repo, Tree};
 use cambium_rpm::Header;
-use cambium_sandbox::Limits;
+use cambium_sandbox::{Backend, Limits};
 use std::path::Path;
 
 /// A package to layer.
@@ -87,6 +89,8 @@ pub struct Assembly<'a> {
     pub state_sha512: &'a str,
     /// Bounds of each script.
     pub limits: Limits,
+    /// By what scripts are run; `None` finds out once one is to run.
+    pub backend: Option<&'a Backend>,
     /// The commit's time in seconds since 1970, also the install time in the rpmdb.
     pub timestamp: u64,
     /// The ref that keeps the result from being collected; `None` leaves it to the caller. Written
@@ -145,7 +149,7 @@ pub fn assemble(assembly: &Assembly<'_>, observer: &dyn Observer) -> Result<Asse
         stats.finish(Step::Checkout);
         state_lines = scripts::run(&stage, &plan, observer)?;
         stats.finish(Step::Scripts);
-        upper::apply(&mut tree, &stage.upper)?;
+        stage.writable.apply(&mut tree)?;
     }
     cancelled(observer)?;
     stats.finish(Step::ReadBack);

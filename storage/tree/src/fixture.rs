@@ -8,7 +8,7 @@ use cambium_model::{Checksum, Nevra, Observer, Unobserved};
 use cambium_ostree::{Attributes, CommitSpec, ConflictPolicy, Metadata, Repo, RepoMode, Tree};
 use cambium_rpm::Documentation;
 use cambium_rpm::rpmdb::{Update, create};
-use cambium_sandbox::Limits;
+use cambium_sandbox::{Backend, Limits};
 use rpm::{BuildConfig, FileOptions, PackageBuilder, Scriptlet};
 use std::collections::BTreeSet;
 use std::fs;
@@ -182,6 +182,7 @@ impl World {
             state_sha512: "state",
             keep: None,
             limits: parts.limits,
+            backend: parts.backend.as_ref(),
             timestamp: TIME,
         };
         assemble(&assembly, observer)
@@ -222,6 +223,7 @@ pub(crate) struct Parts {
     pub(crate) replaced: Vec<(Nevra, Nevra)>,
     pub(crate) checkouts: Vec<Checkout>,
     pub(crate) limits: Limits,
+    pub(crate) backend: Option<Backend>,
 }
 
 /// The extension that begins from an assembled commit.

@@ -7,7 +7,7 @@ mod hostile;
 mod probe;
 mod root;
 
-use cambium_sandbox::{Limits, Program, Root, Spec};
+use cambium_sandbox::{Confinement, Limits, Program, Root, Spec};
 
 /// A shell script in `root`.
 fn script(root: &Root, text: &str) -> Spec {
@@ -18,6 +18,7 @@ fn script(root: &Root, text: &str) -> Spec {
 fn spec(root: &Root, program: Program, arguments: Vec<String>) -> Spec {
     Spec {
         name: "demo.post".to_owned(),
+        confinement: Confinement::Namespaces,
         root: root.clone(),
         program,
         arguments,

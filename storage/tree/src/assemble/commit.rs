@@ -148,6 +148,7 @@ mod tests {
             state_sha512: "s",
             keep: None,
             limits: cambium_sandbox::Limits::default(),
+            backend: None,
             timestamp: 1,
         };
         let list = cambium_rpm::package_list(&removed);

@@ -1,12 +1,13 @@
 //! The scripts' root before they run: the packages' own files above a checkout of the base.
 
 use super::checkouts::{policy, root_of};
+use super::writable::Writable;
 use super::{Assembly, Layer};
 use crate::{Error, Result};
 use cambium_model::{Checksum, Observer};
 use cambium_ostree::{Attributes, Child, CommitSpec, ConflictPolicy, Node, Repo, Tree};
 use cambium_rpm::Header;
-use cambium_sandbox::Limits;
+use cambium_sandbox::{Backend, Confinement, Limits};
 use rustix::fs::{CWD, FileType, Mode};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,12 +17,12 @@ use std::path::{Path, PathBuf};
 pub(super) struct Stage {
     /// The lower layers, `usr` directories: the packages' files, then the base.
     pub(super) lower: [PathBuf; 2],
-    /// What the scripts write, of `usr`.
-    pub(super) upper: PathBuf,
-    /// overlayfs' own directory.
-    pub(super) scratch: PathBuf,
-    /// Where the overlay is mounted.
+    /// The scripts' `usr`.
     pub(super) merged: PathBuf,
+    /// By what it can be written, and what is written read back.
+    pub(super) writable: Writable,
+    /// How scripts are confined.
+    pub(super) confinement: Confinement,
     /// The scripts' /var.
     pub(super) var: PathBuf,
     /// Links at the top of the root: name and target.
@@ -54,15 +55,23 @@ pub(super) fn prepare(
     for path in gone {
         hide(&layer, &base, path)?;
     }
-    for name in ["upper", "scratch", "merged", "var"] {
+    // A root of its own with usr and var in it: without mounts they must be neighbours.
+    for name in ["scratch", "root", "root/var"] {
         fs::create_dir(at(name)).map_err(Error::io("create", at(name)))?;
     }
+    let lower = [layer.join("usr"), base.join("usr")];
+    let merged = at("root/usr");
+    let backend = match assembly.backend {
+        Some(backend) => backend.clone(),
+        None => Backend::probe(assembly.private)?,
+    };
+    let writable = Writable::over(&lower, &merged, &at("scratch"), backend.writing, observer)?;
     Ok(Stage {
-        lower: [layer.join("usr"), base.join("usr")],
-        upper: at("upper"),
-        scratch: at("scratch"),
-        merged: at("merged"),
-        var: at("var"),
+        lower,
+        merged,
+        writable,
+        confinement: backend.confinement,
+        var: at("root/var"),
         links: top_links(&base)?,
         packages: new.iter().map(|layer| layer.header.clone()).collect(),
         limits: assembly.limits,

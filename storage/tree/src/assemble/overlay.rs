@@ -1,15 +1,20 @@
 //! An overlay over existing checkouts: mounted for one transaction, seen by nobody else.
 
 use crate::{Error, Result};
+use cambium_sandbox::Writing;
 use rustix::mount::{MountFlags, mount};
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The mount options. The upper layer must say everything by itself: no redirect, no file without
-/// data, no index of hard links.
-pub(crate) fn options(lower: &[PathBuf], upper: &Path, work: &Path) -> Result<CString> {
-    let mut options = b"redirect_dir=off,metacopy=off,index=off,lowerdir=".to_vec();
+/// The mount options (see [`Writing::mount_options`]) with the layers.
+pub(crate) fn options(
+    lower: &[PathBuf],
+    upper: &Path,
+    work: &Path,
+    writing: Writing,
+) -> Result<CString> {
+    let mut options = format!("{},lowerdir=", writing.mount_options()).into_bytes();
     for (at, path) in lower.iter().enumerate() {
         if at > 0 {
             options.push(b':');
@@ -55,7 +60,7 @@ mod tests {
         fs::write(at("lo:wer,a").join("first"), "").unwrap();
         fs::write(at("low\\er").join("second"), "").unwrap();
         let lower = [at("lo:wer,a"), at("low\\er")];
-        let options = options(&lower, &at("upper"), &at("work")).unwrap();
+        let options = options(&lower, &at("upper"), &at("work"), Writing::Overlay).unwrap();
         let seen = in_private_mounts(|| {
             mount_over(&at("merged"), &options).unwrap();
             fs::read_dir(at("merged")).unwrap().count()

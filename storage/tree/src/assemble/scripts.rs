@@ -1,21 +1,19 @@
 //! The scripts of a transaction, in rpm-ostree's order (surface §2.2, §2.3): sysusers, every
 //! `%pre`, then each package's owners and `%post`, every `%posttrans`, `%transfiletriggerin`.
 //!
-//! All of it happens on a thread with a mount namespace of its own; when that ends, however it
-//! ends, no mount is left. Deliberately absent: which scripts there are and which are known not
+//! All of it happens while the root is writable ([`super::writable`]), of which nothing mounted is
+//! left, however it ends. Deliberately absent: which scripts there are and which are known not
 //! to run (cambium-rpm), and the sandbox (cambium-sandbox).
 
 use super::layer::Stage;
 use super::rpmdb::Database;
-use super::{Layer, overlay, owners, passwd, var};
+use super::{Layer, owners, passwd, var};
 use crate::paths::tree_path;
 use crate::{Error, Result};
 use cambium_model::{Nevra, Observer, Progress, ProgressUnit};
 use cambium_rpm::scriptlets::{self, Operation, Script};
 use cambium_rpm::{FileType, Header};
-use cambium_sandbox::{
-    Access, Bind, Program, Replacement, Root, Spec, in_private_mounts, run as sandboxed,
-};
+use cambium_sandbox::{Access, Bind, Program, Replacement, Root, Spec, run as sandboxed};
 use std::fs;
 use std::path::Path;
 
@@ -100,9 +98,7 @@ pub(super) fn plan(
 /// Runs everything of `plan` in the root `stage`. Returns tmpfiles.d lines for the directories
 /// that scripts made below /var.
 pub(super) fn run(stage: &Stage, plan: &Plan, observer: &dyn Observer) -> Result<String> {
-    let options = overlay::options(&stage.lower, &stage.upper, &stage.scratch)?;
-    in_private_mounts(|| {
-        overlay::mount_over(&stage.merged, &options)?;
+    stage.writable.with(|| {
         let there = |path: &&&str| is_directory(&stage.merged.join(path));
         let kept = KEPT.iter().filter(there).copied().collect();
         Runner { stage, observer, root: root(stage), kept }.run(plan)
@@ -270,6 +266,7 @@ impl Runner<'_> {
     ) -> Result<()> {
         let spec = Spec {
             name: name.to_owned(),
+            confinement: self.stage.confinement,
             root: self.root.clone(),
             program,
             arguments,

@@ -1,5 +1,6 @@
 //! Assemblies of real packages whose scripts really run, on a base with a real shell.
 
+mod backends;
 mod hostile;
 mod oracle;
 mod scripts;

@@ -1,4 +1,4 @@
-//! What scripts changed: the upper layer of an overlay, read back.
+//! What scripts changed: the upper layer of an overlay, read back, and put into a tree.
 //!
 //! Format: the kernel's Documentation/filesystems/overlayfs.rst. A whiteout is a character device
 //! 0:0 (or an empty file with `trusted.overlay.whiteout`), an opaque directory hides what lies
@@ -36,21 +36,37 @@ pub(crate) enum Change {
     Symlink(Attributes, String),
 }
 
-/// What overlayfs itself notes on files; never part of a tree.
-const PRIVATE: &[u8] = b"trusted.overlay.";
+/// Where overlayfs notes things on files; its notes are never part of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notes {
+    /// `trusted.overlay.*`, which takes root of the machine.
+    Trusted,
+    /// `user.overlay.*` (mount option `userxattr`), in a user namespace.
+    User,
+}
+
+impl Notes {
+    fn prefix(self) -> &'static [u8] {
+        match self {
+            Self::Trusted => b"trusted.overlay.",
+            Self::User => b"user.overlay.",
+        }
+    }
+}
 
 /// Reads the upper layer `upper`, which stands for `prefix` of the tree (`usr`). Directories come
 /// before what they hold, names sorted.
-pub(crate) fn read(upper: &Path, prefix: &str) -> Result<Vec<Changed>> {
+pub(crate) fn read(upper: &Path, prefix: &str, notes: Notes) -> Result<Vec<Changed>> {
     let mut changes = Vec::new();
-    directory(upper, prefix, &mut changes)?;
+    directory(upper, prefix, notes, &mut changes)?;
     Ok(changes)
 }
 
-/// Reads the upper layer of `usr` and changes the tree accordingly.
-pub(crate) fn apply(tree: &mut Tree<'_>, upper: &Path) -> Result<()> {
-    for Changed { path, change } in read(upper, "usr")? {
-        let source = upper.join(path.trim_start_matches("usr/"));
+/// Changes the tree as `changes` say; the content of files is below `source`, which stands for
+/// `usr`.
+pub(crate) fn apply(tree: &mut Tree<'_>, source: &Path, changes: Vec<Changed>) -> Result<()> {
+    for Changed { path, change } in changes {
+        let source = source.join(path.strip_prefix("usr/").unwrap_or(&path));
         let present = tree.lookup(&path)?;
         let replaces = match &change {
             // Without an opaque note a directory joins one below; a file there has made way.
@@ -77,7 +93,7 @@ pub(crate) fn apply(tree: &mut Tree<'_>, upper: &Path) -> Result<()> {
     Ok(())
 }
 
-fn directory(dir: &Path, prefix: &str, changes: &mut Vec<Changed>) -> Result<()> {
+fn directory(dir: &Path, prefix: &str, kept: Notes, changes: &mut Vec<Changed>) -> Result<()> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dir).map_err(Error::io("list", dir))? {
         names.push(entry.map_err(Error::io("list", dir))?.file_name());
@@ -89,23 +105,41 @@ fn directory(dir: &Path, prefix: &str, changes: &mut Vec<Changed>) -> Result<()>
             return Err(Error::Name { path: at });
         };
         let path = format!("{prefix}/{name}");
-        let change = entry(&at, &path)?;
+        let change = entry(&at, &path, kept)?;
         let descend = matches!(change, Change::Directory(_) | Change::Opaque(_));
         changes.push(Changed { path: path.clone(), change });
         if descend {
-            directory(&at, &path, changes)?;
+            directory(&at, &path, kept, changes)?;
         }
     }
     Ok(())
 }
 
-fn entry(at: &Path, path: &str) -> Result<Change> {
+/// How `path` differs when what stands at `at` is new or changed, in a tree without notes; no
+/// directory.
+pub(super) fn entry_of_tree(at: &Path, path: &str, metadata: &fs::Metadata) -> Result<Change> {
+    let attributes = Attributes::of_path(at)?;
+    if metadata.is_symlink() {
+        return Ok(Change::Symlink(attributes, link_target(at)?));
+    }
+    if !metadata.is_file() {
+        return Err(Error::SpecialFile { path: path.to_owned() });
+    }
+    Ok(Change::File(attributes))
+}
+
+fn link_target(at: &Path) -> Result<String> {
+    let target = fs::read_link(at).map_err(Error::io("read", at))?;
+    Ok(target.to_str().ok_or_else(|| Error::Name { path: at.to_owned() })?.to_owned())
+}
+
+fn entry(at: &Path, path: &str, kept: Notes) -> Result<Change> {
     let metadata = fs::symlink_metadata(at).map_err(Error::io("read", at))?;
     let kind = metadata.file_type();
     if kind.is_char_device() && metadata.rdev() == 0 {
         return Ok(Change::Removed);
     }
-    let (attributes, notes) = attributes(at)?;
+    let (attributes, notes) = attributes(at, kept)?;
     let noted = |name: &[u8]| notes.iter().find(|note| note.0 == name).map(|note| &note.1[..]);
     for foreign in [&b"redirect"[..], b"metacopy"] {
         if noted(foreign).is_some() {
@@ -120,9 +154,7 @@ fn entry(at: &Path, path: &str) -> Result<Change> {
         });
     }
     if kind.is_symlink() {
-        let target = fs::read_link(at).map_err(Error::io("read", at))?;
-        let target = target.to_str().ok_or_else(|| Error::Name { path: at.to_owned() })?;
-        return Ok(Change::Symlink(attributes, target.to_owned()));
+        return Ok(Change::Symlink(attributes, link_target(at)?));
     }
     if !kind.is_file() {
         return Err(Error::SpecialFile { path: path.to_owned() });
@@ -132,22 +164,23 @@ fn entry(at: &Path, path: &str) -> Result<Change> {
 }
 
 /// Extended attributes of overlayfs by what follows their common prefix.
-type Notes = Vec<(Vec<u8>, Vec<u8>)>;
+type Noted = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The attributes that belong to the tree, and apart from them overlayfs' notes.
-fn attributes(at: &Path) -> Result<(Attributes, Notes)> {
+fn attributes(at: &Path, kept: Notes) -> Result<(Attributes, Noted)> {
+    let prefix = kept.prefix();
     let mut attributes = Attributes::of_path(at)?;
-    let (notes, kept): (Vec<_>, Vec<_>) =
-        attributes.xattrs.into_iter().partition(|(name, _)| name.starts_with(PRIVATE));
-    attributes.xattrs = kept;
-    let notes = notes.into_iter().map(|(name, value)| (name[PRIVATE.len()..].to_vec(), value));
+    let (notes, own): (Vec<_>, Vec<_>) =
+        attributes.xattrs.into_iter().partition(|(name, _)| name.starts_with(prefix));
+    attributes.xattrs = own;
+    let notes = notes.into_iter().map(|(name, value)| (name[prefix.len()..].to_vec(), value));
     Ok((attributes, notes.collect()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cambium_sandbox::in_private_mounts;
+    use cambium_sandbox::{Writing, in_private_mounts};
     use rustix::fs::{XattrFlags, lsetxattr};
     use rustix::mount::{MountFlags, mount};
     use std::os::unix::fs::symlink;
@@ -164,7 +197,12 @@ mod tests {
             fs::create_dir(at(name)).unwrap();
         }
         lower(&at("lower"));
-        let options = super::super::overlay::options(&[at("lower")], &at("upper"), &at("work"));
+        let options = super::super::overlay::options(
+            &[at("lower")],
+            &at("upper"),
+            &at("work"),
+            Writing::Overlay,
+        );
         in_private_mounts(|| {
             let options = options.unwrap();
             mount("overlay", at("merged"), "overlay", MountFlags::empty(), &*options).unwrap();
@@ -181,7 +219,7 @@ mod tests {
             };
             (changed.path, what)
         };
-        read(&at("upper"), "usr").unwrap().into_iter().map(describe).collect()
+        read(&at("upper"), "usr", Notes::Trusted).unwrap().into_iter().map(describe).collect()
     }
 
     fn check(found: &[(String, String)], expected: &[(&str, &str)]) {
@@ -247,7 +285,7 @@ mod tests {
             fs::write(dir.path().join("x"), "").unwrap();
             let name = format!("trusted.overlay.{note}");
             lsetxattr(dir.path().join("x"), &*name, b"y", XattrFlags::empty()).unwrap();
-            let error = read(dir.path(), "usr").unwrap_err();
+            let error = read(dir.path(), "usr", Notes::Trusted).unwrap_err();
             assert!(error.to_string().contains("usr/x"), "{error}");
             assert!(matches!(error, Error::Overlay { note: found, .. } if found == note));
         }
@@ -257,7 +295,7 @@ mod tests {
     fn what_a_commit_cannot_hold_is_refused_by_name() {
         let dir = tempfile::tempdir().unwrap();
         drop(std::os::unix::net::UnixListener::bind(dir.path().join("s")).unwrap());
-        let error = read(dir.path(), "usr").unwrap_err();
+        let error = read(dir.path(), "usr", Notes::Trusted).unwrap_err();
         assert!(matches!(error, Error::SpecialFile { path } if path == "usr/s"));
     }
 
@@ -269,7 +307,7 @@ mod tests {
         for name in ["user.kept", "trusted.overlay.origin"] {
             lsetxattr(&file, name, b"v", XattrFlags::empty()).unwrap();
         }
-        let changed = read(dir.path(), "usr").unwrap();
+        let changed = read(dir.path(), "usr", Notes::Trusted).unwrap();
         let Change::File(attributes) = &changed[0].change else { panic!("{changed:?}") };
         let names: Vec<_> = attributes.xattrs.iter().map(|x| x.0.as_slice()).collect();
         assert_eq!(names, [b"user.kept"]);

@@ -6,7 +6,7 @@
 use super::Error;
 use super::root::{Kind, Root};
 use cambium_model::Observer;
-use cambium_sandbox::{Bind, Limits, Program, Spec};
+use cambium_sandbox::{Bind, Confinement, Limits, Program, Spec};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ const TIME: Duration = Duration::from_secs(3600);
 /// A tree in which programs may be run.
 pub(crate) struct Confined<'a> {
     view: cambium_sandbox::Root,
+    confinement: Confinement,
     epoch: Option<u64>,
     limits: Limits,
     observer: &'a dyn Observer,
@@ -43,6 +44,7 @@ impl<'a> Confined<'a> {
     /// never less than an hour.
     pub(crate) fn new(
         root: &Root,
+        confinement: Confinement,
         epoch: Option<u64>,
         limits: Limits,
         observer: &'a dyn Observer,
@@ -66,7 +68,7 @@ impl<'a> Confined<'a> {
             ..cambium_sandbox::Root::default()
         };
         let limits = Limits { time: limits.time.max(TIME), ..limits };
-        Ok(Self { view, epoch, limits, observer })
+        Ok(Self { view, confinement, epoch, limits, observer })
     }
 
     /// Runs a program of the tree.
@@ -86,6 +88,7 @@ impl<'a> Confined<'a> {
         let epoch = self.epoch.map(|epoch| ("SOURCE_DATE_EPOCH".to_owned(), epoch.to_string()));
         let spec = Spec {
             name: call.name.to_owned(),
+            confinement: self.confinement,
             root,
             program,
             arguments: call.arguments,

@@ -1,5 +1,5 @@
 //! From the assembled packages to the finished tree: everything that the treefile asks for
-//! beyond packages, done in an overlay over a checkout, and read back.
+//! beyond packages, done on a writable view of a checkout, and read back.
 
 use super::accounts::{self, Accounts, Expected};
 use super::base::{BASE_DB, IDS, RPMDB, put_directory};
@@ -7,11 +7,11 @@ use super::confined::Confined;
 use super::root::{Kind, Root};
 use super::treefile::{Check, CheckKind, Loaded};
 use super::{Error, kernel, layout, postprocess, var};
-use crate::assemble::{overlay, upper};
+use crate::assemble::writable::Writable;
 use cambium_model::{Checksum, Observer};
 use cambium_ostree::{Attributes, Repo, Tree};
 use cambium_rpm::{Header, rpmdb};
-use cambium_sandbox::{Limits, in_private_mounts};
+use cambium_sandbox::{Backend, Limits};
 use std::fs;
 use std::path::Path;
 
@@ -27,6 +27,8 @@ pub(crate) struct Finishing<'a> {
     pub headers: &'a [Header],
     /// SOURCE_DATE_EPOCH.
     pub epoch: u64,
+    /// How the tree is made writable, and by what its programs are confined.
+    pub backend: &'a Backend,
     /// Bounds of each program.
     pub limits: Limits,
     /// An empty directory on the repository's file system.
@@ -44,19 +46,20 @@ pub(crate) fn finish<'r>(
     let at = |name: &str| finishing.scratch.join(name);
     repo.checkout(assembled, &at("lower"), observer)?;
     let stage = at("stage");
-    for name in ["upper", "work", "stage", "stage/usr", "dracut"] {
+    for name in ["overlay", "stage", "dracut"] {
         let path = at(name);
         fs::create_dir(&path).map_err(|source| Error::io("create", &path, source))?;
     }
     copy_links(&at("lower"), &stage)?;
-    let options = overlay::options(&[at("lower/usr")], &at("upper"), &at("work"))?;
-    let version = in_private_mounts(|| {
-        overlay::mount_over(&stage.join("usr"), &options)?;
+    let writing = finishing.backend.writing;
+    let (lower, usr) = (at("lower/usr"), stage.join("usr"));
+    let writable = Writable::over(&[lower], &usr, &at("overlay"), writing, observer)?;
+    let version = writable.with(|| {
         let root = Root::open(&stage)?;
         change(&root, finishing, &at("dracut"), observer)
     })??;
     let mut tree = Tree::from_commit(repo, assembled)?;
-    upper::apply(&mut tree, &at("upper"))?;
+    writable.apply(&mut tree)?;
     put_top_level(&mut tree, &Root::open(&stage)?)?;
     write_rpmdb(&mut tree, finishing, &at("rpmdb"), observer)?;
     Ok((tree, version))
@@ -104,7 +107,9 @@ fn change(
     refuse_labels(root, loaded)?;
     root.remove(IDS)?;
     layout::make_top_level(root, treefile)?;
-    let confined = Confined::new(root, Some(finishing.epoch), finishing.limits, observer)?;
+    let confinement = finishing.backend.confinement;
+    let confined =
+        Confined::new(root, confinement, Some(finishing.epoch), finishing.limits, observer)?;
     if !root.exists("/usr/lib/sysimage/rpm")? {
         root.link("../../share/rpm", "/usr/lib/sysimage/rpm")?;
     }

@@ -2,7 +2,7 @@
 
 use super::Report;
 use cambium_model::{Checksum, Nevra};
-use cambium_sandbox::Limits;
+use cambium_sandbox::{Backend, Limits};
 use std::path::PathBuf;
 
 /// How far a compose goes.
@@ -69,6 +69,8 @@ pub struct ComposeOptions {
     pub limits: Limits,
     /// SOURCE_DATE_EPOCH: the time of everything, in seconds since 1970; `None` for now.
     pub source_date_epoch: Option<u64>,
+    /// By what the tree's programs are run; `None` finds out.
+    pub backend: Option<Backend>,
 }
 
 /// What came of a compose.

@@ -11,6 +11,7 @@ use crate::{Assembly, Layer, assemble, remove_leftovers};
 use cambium_model::{Checksum, Observer, Progress, diff_packages};
 use cambium_ostree::{CommitSpec, Repo, RepoMode};
 use cambium_rpm::{Documentation, Header};
+use cambium_sandbox::Backend;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,12 @@ pub fn compose_tree(options: &ComposeOptions, observer: &dyn Observer) -> Result
     let Some(target) = &options.repo else {
         return Err(Error::Incomplete { what: "repository (--repo)" });
     };
+    let private = cache.private();
+    fs::create_dir_all(&private).map_err(|source| Error::io("create", &private, source))?;
+    let backend = match &options.backend {
+        Some(backend) => backend.clone(),
+        None => Backend::probe(&private)?,
+    };
     let job = Job {
         options,
         loaded: &loaded,
@@ -64,6 +71,7 @@ pub fn compose_tree(options: &ComposeOptions, observer: &dyn Observer) -> Result
         inputhash,
         time: options.source_date_epoch.unwrap_or_else(now),
         version: next_version(options, &loaded, previous.as_ref())?,
+        backend: &backend,
     };
     let report = job.run(observer)?;
     write_answers(options, &report)?;
@@ -168,6 +176,7 @@ struct Job<'a> {
     inputhash: String,
     time: u64,
     version: Option<String>,
+    backend: &'a Backend,
 }
 
 impl Job<'_> {
@@ -222,6 +231,7 @@ impl Job<'_> {
             repos: &[],
             state_sha512: &self.inputhash,
             limits: self.options.limits,
+            backend: Some(self.backend),
             timestamp: self.time,
             keep: None,
         };
@@ -305,6 +315,7 @@ impl Job<'_> {
             previous: self.previous.map(|previous| &previous.accounts),
             headers: assembled.headers,
             epoch: self.time,
+            backend: self.backend,
             scratch: scratch.path(),
             limits: self.options.limits,
         };

@@ -141,6 +141,7 @@ impl Host {
                 state_sha512: &state,
                 keep: Some(NEW_COMMIT),
                 limits: self.config.limits,
+                backend: None,
                 timestamp: now(),
             },
             observer,

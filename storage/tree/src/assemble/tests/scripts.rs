@@ -204,7 +204,7 @@ impl Observer for CancelOn {
     fn cancelled(&self) -> bool {
         fn began(dir: &Path) -> bool {
             let Ok(entries) = fs::read_dir(dir) else { return false };
-            entries.flatten().any(|entry| entry.path().join("var/lib/began").exists())
+            entries.flatten().any(|entry| entry.path().join("root/var/lib/began").exists())
         }
         began(&self.private)
     }
