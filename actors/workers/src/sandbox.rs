@@ -20,6 +20,14 @@ pub struct Sandbox {
 
 impl Actor for Sandbox {
     type Context = SyncContext<Self>;
+
+    /// What scripts can be confined by is asked for before the first of them, so that the host's
+    /// state tells. A fresh actor finds the answer of the one before.
+    fn started(&mut self, _: &mut Self::Context) {
+        if let Err(reasons) = self.host.find_sandbox() {
+            tracing::warn!(reasons, "packages' scripts cannot run here");
+        }
+    }
 }
 
 impl Handler<Ping> for Sandbox {

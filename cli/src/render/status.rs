@@ -63,6 +63,9 @@ pub fn text(view: &HostView, show: Show, style: Style) -> String {
         }
         None => "State: idle\n".to_owned(),
     };
+    if let (Detail::Verbose, Some(sandbox)) = (show.detail, &view.state.sandbox) {
+        text.push_str(&format!("ScriptSandbox: {} ({})\n", sandbox.name, sandbox.reason));
+    }
     if let Some(error) = &view.state.finalize_failure {
         text.push_str(&format!(
             "{} failed to finalize previous deployment\n         {error}\n         check `journalctl \

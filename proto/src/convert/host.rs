@@ -3,7 +3,9 @@
 use super::{WireEnum, wire_enum};
 use crate::decode::{list, messages, optional, parse, parse_optional};
 use crate::{DecodeError, HostView, v1};
-use cambium_model::{Deployment, DeploymentId, HostState, LocalPackage, Origin, UnlockedState};
+use cambium_model::{
+    Deployment, DeploymentId, HostState, LocalPackage, Origin, ScriptSandbox, UnlockedState,
+};
 
 wire_enum!(UnlockedState { None, Development, Hotfix, Transient });
 
@@ -18,6 +20,7 @@ impl From<&HostView> for v1::HostStatus {
             repo_bytes,
             free_bytes,
             metadata_timestamp,
+            sandbox,
         } = state;
         Self {
             daemon_version: daemon_version.clone(),
@@ -28,6 +31,7 @@ impl From<&HostView> for v1::HostStatus {
             repo_bytes: *repo_bytes,
             free_bytes: *free_bytes,
             metadata_timestamp: *metadata_timestamp,
+            sandbox: sandbox.as_ref().map(Into::into),
             transaction: transaction.as_ref().map(Into::into),
             waiting: *waiting,
         }
@@ -49,10 +53,23 @@ impl TryFrom<v1::HostStatus> for HostView {
                 repo_bytes: wire.repo_bytes,
                 free_bytes: wire.free_bytes,
                 metadata_timestamp: wire.metadata_timestamp,
+                sandbox: wire.sandbox.map(Into::into),
             },
             transaction: optional(wire.transaction)?,
             waiting: wire.waiting,
         })
+    }
+}
+
+impl From<&ScriptSandbox> for v1::ScriptSandbox {
+    fn from(ScriptSandbox { name, reason }: &ScriptSandbox) -> Self {
+        Self { name: name.clone(), reason: reason.clone() }
+    }
+}
+
+impl From<v1::ScriptSandbox> for ScriptSandbox {
+    fn from(v1::ScriptSandbox { name, reason }: v1::ScriptSandbox) -> Self {
+        Self { name, reason }
     }
 }
 

@@ -233,6 +233,8 @@ fn host() -> impl Strategy<Value = HostView> {
                 repo_bytes: bytes[0],
                 free_bytes: bytes[1],
                 metadata_timestamp: bytes[2],
+                sandbox: (bytes[0] % 2 == 0)
+                    .then(|| ScriptSandbox { name: "container".into(), reason: "it works".into() }),
             },
             transaction,
             waiting,

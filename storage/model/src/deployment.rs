@@ -120,6 +120,15 @@ impl Deployment {
     }
 }
 
+/// By what packages' scripts are confined on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScriptSandbox {
+    /// `namespaces`, `user-namespace`, `namespaces-copy` or `container`; `none` where none works.
+    pub name: String,
+    /// Why that one.
+    pub reason: String,
+}
+
 /// The sysroot as one reading of it found it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HostState {
@@ -137,6 +146,9 @@ pub struct HostState {
     pub free_bytes: u64,
     /// When the oldest cached repository metadata was fetched: seconds since 1970, 0 without any.
     pub metadata_timestamp: u64,
+    /// By what scripts are confined, once that has been found out.
+    #[serde(default)]
+    pub sandbox: Option<ScriptSandbox>,
 }
 
 impl HostState {

@@ -25,7 +25,7 @@ mod target;
 mod work;
 
 pub use change::{Change, CleanupScope, KargsEdit, PackageChange};
-pub use deployment::{Deployment, DeploymentId, HostState, UnlockedState};
+pub use deployment::{Deployment, DeploymentId, HostState, ScriptSandbox, UnlockedState};
 pub use digest::{Checksum, InvalidChecksum};
 pub use evr::Evr;
 pub use failure::{Failure, FailureKind};

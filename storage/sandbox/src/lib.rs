@@ -2,8 +2,8 @@
 //!
 //! Owns: the sandbox's shape (namespaces, capabilities, mounts, system calls, limits), its
 //! output and its end. [`run`] prepares a command by one of two ways of confinement and watches
-//! it: bubblewrap, or a chroot where namespaces are denied. [`Backend::probe`] finds out which. CONTAINMENT.md
-//! says what is denied, by which means, and what is left.
+//! it: bubblewrap, or a chroot where namespaces are denied. [`Backend::probe`] finds out which.
+//! CONTAINMENT.md says what is denied, by which means, and what is left.
 //!
 //! Deliberately absent: which scripts run in which order, RPM's arguments, and what becomes of
 //! the files that they write (cambium-tree). Nothing of a script is expanded or interpreted here.

@@ -21,12 +21,12 @@ mod tidy;
 pub use error::Error;
 pub use layer::AssembleTarget;
 
-use cambium_model::HostState;
+use cambium_model::{HostState, ScriptSandbox};
 use cambium_ostree::{ChangeKey, Sysroot};
-use cambium_sandbox::Limits;
+use cambium_sandbox::{Backend, Limits};
 use error::Result;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// How a host is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,13 +48,37 @@ pub struct HostConfig {
 pub struct Host {
     config: HostConfig,
     seen: Mutex<Option<(ChangeKey, Arc<HostState>)>>,
+    sandbox: OnceLock<Result<Backend, String>>,
+    /// Held while something is made in, or removed from, the directory of assemblies.
+    private: Mutex<()>,
 }
 
 impl Host {
     /// The host that `config` names. Opens nothing.
     #[must_use]
     pub fn new(config: HostConfig) -> Self {
-        Self { config, seen: Mutex::new(None) }
+        Self { config, seen: Mutex::new(None), sandbox: OnceLock::new(), private: Mutex::new(()) }
+    }
+
+    /// Finds out, once, by what scripts can be confined here; an error says what was tried.
+    pub fn find_sandbox(&self) -> &Result<Backend, String> {
+        self.sandbox.get_or_init(|| {
+            let _held = self.private.lock().unwrap_or_else(PoisonError::into_inner);
+            let directory = self.private();
+            std::fs::create_dir_all(&directory)
+                .map_err(|error| format!("cannot create {}: {error}", directory.display()))?;
+            Backend::probe(&directory).map_err(|error| error.to_string())
+        })
+    }
+
+    /// What [`Self::find_sandbox`] found, where it was asked.
+    fn known_sandbox(&self) -> Option<ScriptSandbox> {
+        self.sandbox.get().map(|found| match found {
+            Ok(backend) => {
+                ScriptSandbox { name: backend.name().to_owned(), reason: backend.reason.clone() }
+            }
+            Err(reason) => ScriptSandbox { name: "none".to_owned(), reason: reason.clone() },
+        })
     }
 
     /// The deployments and what surrounds them. As cheap as a few stat calls while nothing has
@@ -67,6 +91,7 @@ impl Host {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((seen_key, state)) = seen.as_ref()
             && *seen_key == key
+            && (state.sandbox.is_some() || self.sandbox.get().is_none())
         {
             return Ok(state.clone());
         }
@@ -80,6 +105,7 @@ impl Host {
             Err(error) => return Err(error.into()),
         };
         state.metadata_timestamp = self.metadata_timestamp();
+        state.sandbox = self.known_sandbox();
         let state = Arc::new(state);
         *seen = Some((key, state.clone()));
         Ok(state)

@@ -141,7 +141,8 @@ impl Host {
                 state_sha512: &state,
                 keep: Some(NEW_COMMIT),
                 limits: self.config.limits,
-                backend: None,
+                // Where none works, that is told once a script is to run.
+                backend: self.find_sandbox().as_ref().ok(),
                 timestamp: now(),
             },
             observer,

@@ -7,6 +7,7 @@ use crate::assemble::remove_leftovers;
 use cambium_model::{Checksum, Freed, MetadataCache, Observer, Recovered, Sweep};
 use cambium_ostree::{Spares, Sysroot};
 use std::path::Path;
+use std::sync::PoisonError;
 
 impl Host {
     /// Drops what no deployment needs, then makes the checkout from which the next deployment is
@@ -53,6 +54,7 @@ impl Host {
         let sysroot = Sysroot::open(&self.config.sysroot)?;
         let _lock = sysroot.try_lock()?;
         let state = sysroot.state()?;
+        let _held = self.private.lock().unwrap_or_else(PoisonError::into_inner);
         let bases: Vec<Checksum> =
             state.deployments.iter().map(|d| d.base_checksum.clone()).collect();
         let mut undone: Vec<String> = remove_leftovers(&self.private(), &bases)?
