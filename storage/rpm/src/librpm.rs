@@ -1,4 +1,4 @@
-//! The wrapper of librpm: the one file of this crate with `unsafe` in it.
+//! The wrapper of librpm: with `own_root.rs` below it the only files of this crate with `unsafe`.
 //!
 //! Every function here is called under `cambium_native::hold()`. Handles are freed by `Drop`, no
 //! pointer leaves this file. Functions that `librpm-sys` 0.6 does not declare are declared here,
@@ -7,6 +7,10 @@
 //! The machine's rpm configuration must not matter: what librpm takes from macros is overridden
 //! for the length of each call (`Macros`), and a transaction runs in a private root.
 #![allow(unsafe_code)]
+
+mod own_root;
+
+pub(crate) use own_root::on_own_root;
 
 use crate::verify::Signature;
 use librpm_sys as sys;
@@ -100,15 +104,6 @@ const PGP_BINARY_SIGNATURE: c_int = 0;
 const ARMOR_PUBKEY: c_int = 2;
 /// Skip every digest and signature: what reaches librpm here was verified before.
 const NO_CHECKS: u32 = 0x000f_0f01;
-
-/// Gives the calling thread a root and working directory of its own: librpm changes the root
-/// directory within a transaction, which other threads of the daemon must not see.
-pub(crate) fn leave_shared_root() -> std::io::Result<()> {
-    // SAFETY: only the file system attributes (root, working directory, umask) are unshared; no
-    // memory or descriptor is affected.
-    let result = unsafe { libc::unshare(libc::CLONE_FS) };
-    if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
-}
 
 /// Reads librpm's configuration once in a process: its tables of architectures are needed even
 /// where nothing else of it is.

@@ -4,7 +4,7 @@ use super::scratch::Scratch;
 use super::{DATABASE, NAME};
 use crate::error::{Error, Result};
 use crate::header::Header;
-use crate::librpm::{Access, DBPATH, TransactionSet, leave_shared_root, replace_headers};
+use crate::librpm::{Access, DBPATH, TransactionSet, on_own_root, replace_headers};
 use cambium_model::{Nevra, Observer};
 use std::path::Path;
 
@@ -62,25 +62,15 @@ fn run(directory: &Path, update: &Update<'_>, observer: &dyn Observer) -> Result
     let result = {
         let _libraries = cambium_native::hold();
         let job = || transaction(directory, scratch.root(), &packages, update);
-        on_own_root(directory, job)
+        // librpm changes the root directory within a transaction. The calling thread waits with
+        // the lock held.
+        on_own_root(job).unwrap_or_else(|error| {
+            Err(Error::Rpmdb { path: directory.to_owned(), problem: error.to_string() })
+        })
     };
     // The database goes back in any case: what is wrong with it is the error's to say.
     let back = scratch.give_back(directory);
     result.and(back)
-}
-
-/// librpm changes the root directory of its thread within a transaction; other threads must not
-/// see that. The calling thread waits with the lock held.
-fn on_own_root(directory: &Path, job: impl FnOnce() -> Result<()> + Send) -> Result<()> {
-    let failed = |problem: String| Error::Rpmdb { path: directory.to_owned(), problem };
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("rpmdb".into()).spawn_scoped(scope, || {
-            leave_shared_root().map_err(|error| failed(error.to_string()))?;
-            job()
-        });
-        let thread = thread.map_err(|error| failed(error.to_string()))?;
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
 }
 
 fn transaction(
