@@ -56,19 +56,16 @@ impl Backend {
     /// # Errors
     /// [`Error::NoBackend`] with what was tried, where nothing works.
     pub fn probe(directory: &Path) -> Result<Self, Error> {
+        let signals = process::can_scope_signals();
         let found = Self::choose(
-            || bubblewrap::probe(),
+            bubblewrap::probe,
             || overlay(directory),
             || chroot::probe(directory),
-            process::can_scope_signals(),
+            signals,
         );
-        match &found {
-            Ok(Self { reason, .. }) => {
-                tracing::info!(backend = %found.as_ref().map_or("", Self::name), reason, "sandbox chosen");
-            }
-            Err(reasons) => tracing::warn!(reasons, "no sandbox works"),
-        }
-        found.map_err(|reasons| Error::NoBackend { reasons })
+        let backend = found.map_err(|reasons| Error::NoBackend { reasons })?;
+        tracing::info!(backend = backend.name(), reason = backend.reason, "sandbox chosen");
+        Ok(backend)
     }
 
     fn choose(

@@ -39,8 +39,17 @@ pub(crate) fn watch(
     let failed = |what| move |source| Error::Watch { name: spec.name.clone(), what, source };
     let mut bounds = Bounds::begin(spec, Room::current()).map_err(failed("set the bounds"))?;
     let started = Instant::now();
-    let child =
-        command.spawn().map_err(|source| Error::Start { name: spec.name.clone(), source })?;
+    let child = command.spawn().map_err(|source| {
+        let name = spec.name.clone();
+        match lifeline {
+            // By then the chroot was entered: it is the tree that lacks the program.
+            Some(_) => {
+                let program = command.get_program().to_string_lossy();
+                Error::Setup { name, output: format!("cannot run {program}: {source}") }
+            }
+            None => Error::Start { name, source },
+        }
+    })?;
     // It holds our copies of the pipes' other ends, which would keep them open for ever.
     drop(command);
     let supervised = lifeline.is_some();

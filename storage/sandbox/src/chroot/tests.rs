@@ -66,7 +66,12 @@ fn the_end_is_told_as_it_was() {
     }
     let mut spec = confined(&root, "");
     spec.program = Program::Command("/usr/bin/missing".into());
-    assert!(matches!(run(&spec, &Unobserved), Err(Error::Start { .. })));
+    let error = run(&spec, &Unobserved).unwrap_err();
+    assert!(
+        matches!(&error, Error::Setup { output, .. }
+        if output.starts_with("cannot run /usr/bin/missing: No such file")),
+        "{error}"
+    );
     assert!(dir.path().join("usr/etc").is_dir() && !dir.path().join("etc").exists());
 }
 
