@@ -64,6 +64,7 @@ pub const PACKAGES: &[Native] = &[
     native(For::Testing, "strace", "strace"),
     native(For::Testing, "qemu-utils", "qemu-img"),
     native(For::Testing, "mount", ""),
+    native(For::Testing, "docker.io", "moby-engine"),
 ];
 
 #[cfg(test)]
