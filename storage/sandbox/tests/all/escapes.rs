@@ -4,14 +4,19 @@ use super::probe::{Bait, build, compare, table};
 use super::root::root;
 use super::spec;
 use cambium_model::Unobserved;
-use cambium_sandbox::{Program, Root, in_private_mounts, run};
+use cambium_sandbox::{Confinement, Program, Root, in_private_mounts, run};
 use std::path::Path;
 use std::process::Command;
 
 fn tried_in(root: &Root, bait: &Bait) -> String {
+    tried_by(Confinement::Namespaces, root, bait)
+}
+
+fn tried_by(confinement: Confinement, root: &Root, bait: &Bait) -> String {
     let probes = table();
     let program = Program::Command("/usr/bin/probe".into());
     let mut spec = spec(root, program, bait.arguments(&probes));
+    spec.confinement = confinement;
     spec.limits.output = 1 << 20;
     let outcome = run(&spec, &Unobserved).unwrap();
     assert!(outcome.succeeded(), "{}: {}", outcome.ended, outcome.output);
@@ -27,6 +32,14 @@ fn every_way_out_of_the_namespaces_is_closed() {
     compare(&tried_in(&root, &bait), &table(), "namespaces");
     let said = in_private_mounts(|| tried_in(&root, &bait)).unwrap();
     compare(&said, &table(), "namespaces");
+}
+
+#[test]
+fn every_way_out_of_the_chroot_is_closed_that_can_be() {
+    let (dir, root) = root();
+    build(&dir.path().join("usr/bin/probe"));
+    let bait = Bait::lay();
+    compare(&tried_by(Confinement::Chroot, &root, &bait), &table(), "container");
 }
 
 #[test]
