@@ -1,11 +1,12 @@
 //! tmpfiles.d lines for what a tree cannot hold: state below /var, /run and /usr/local.
 //!
-//! Source of the format: tmpfiles.d(5). Fields are split at white space with C escapes, and `%`
-//! begins a specifier, so both are escaped; a link's target is the raw rest of its line.
+//! Source of the format: tmpfiles.d(5), and what systemd 252 makes of it: fields are split at white
+//! space and may stand in double quotes, where `\\` escapes; `%` begins a specifier. A link's
+//! target is the rest of its line, in which C escapes are read. Newer versions read C escapes in
+//! fields too.
 
 use crate::error::{Error, Result};
 use crate::header::{FileInfo, FileType};
-use std::fmt::Write;
 
 /// The line for a file, with its newline.
 ///
@@ -38,7 +39,8 @@ pub(super) fn line(package: &str, file: &FileInfo) -> Result<String> {
 
 /// A line that makes a symlink.
 pub(super) fn link(path: &str, target: &str) -> String {
-    format!("L {} - - - - {}\n", escape(&runtime_path(path)), target.replace('%', "%%"))
+    let target = target.replace('\\', "\\\\").replace('%', "%%");
+    format!("L {} - - - - {target}\n", escape(&runtime_path(path)))
 }
 
 /// tmpfiles.d warns about paths below legacy links, so lines use the real directories.
@@ -51,29 +53,22 @@ fn runtime_path(path: &str) -> String {
     path.to_owned()
 }
 
+/// One field of a line.
 fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'%' => escaped.push_str("%%"),
-            b'a'..=b'z'
-            | b'A'..=b'Z'
-            | b'0'..=b'9'
-            | b'/'
-            | b'.'
-            | b'_'
-            | b'-'
-            | b'+'
-            | b':'
-            | b'@'
-            | b'='
-            | b','
-            | b'~' => escaped.push(char::from(byte)),
-            // Writing to a String cannot fail.
-            _ => drop(write!(escaped, "\\x{byte:02x}")),
+    let mut escaped = String::with_capacity(text.len() + 2);
+    for letter in text.chars() {
+        match letter {
+            '%' => escaped.push_str("%%"),
+            '"' | '\\' => escaped.extend(['\\', letter]),
+            // Only newer versions read this; as it is, it would end the line.
+            _ if letter.is_ascii_control() => {
+                escaped.push_str(&format!("\\x{:02x}", u32::from(letter)));
+            }
+            _ => escaped.push(letter),
         }
     }
-    escaped
+    let plain = |letter: char| !letter.is_whitespace() && !matches!(letter, '"' | '\'' | '\\');
+    if text.chars().all(plain) { escaped } else { format!("\"{escaped}\"") }
 }
 
 #[cfg(test)]
@@ -102,8 +97,10 @@ mod tests {
 
     #[test]
     fn nothing_in_a_name_can_add_a_field_or_a_line() {
-        check("/var/a b\n%h\"", 0o040_700, "", "d /var/a\\x20b\\x0a%%h\\x22 0700 root adm - -");
-        check("/var/x", 0o120_777, "a %b", "L /var/x - - - - a %%b");
+        let expected = "d \"/var/a b\\x0a%%h\\\"\" 0700 root adm - -";
+        check("/var/a b\n%h\"", 0o040_700, "", expected);
+        check("/var/x", 0o120_777, "a %b\\", "L /var/x - - - - a %%b\\\\");
+        check("/var/é", 0o040_700, "", "d /var/é 0700 root adm - -");
         let link =
             FileInfo { mode: 0o120_777, link_target: "a\nd /x".into(), ..FileInfo::default() };
         assert!(matches!(line("p", &link), Err(Error::UnsafePath { .. })));

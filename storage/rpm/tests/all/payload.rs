@@ -116,7 +116,7 @@ fn state_becomes_tmpfiles_lines() {
             file(builder, "/opt/a b/g", "2");
         },
         &["usr/lib/opt/a b/f 100644 file 1", "usr/lib/opt/a b/g 100644 file 2"],
-        "L /opt/a\\x20b - - - - ../../usr/lib/opt/a b\n\
+        "L \"/opt/a b\" - - - - ../../usr/lib/opt/a b\n\
          L /run/a - - - - b\n\
          d /usr/local/a 0755 root root - -\n\
          d /var/lib/a 0700 root root - -\n\
