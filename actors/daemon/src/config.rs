@@ -9,7 +9,7 @@
 mod rpmostreed;
 
 use anyhow::{Context as _, Result};
-use cambium_tree::Limits;
+use cambium_tree::{Limits, ScriptRule};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) metrics: MetricsConfig,
     pub(crate) layering: LayeringConfig,
     pub(crate) sandbox: SandboxConfig,
+    pub(crate) scripts: ScriptsConfig,
     pub(crate) history: HistoryConfig,
 }
 
@@ -148,6 +149,14 @@ impl SandboxConfig {
     }
 }
 
+/// `[scripts]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ScriptsConfig {
+    /// What is decided about packages' scripts, before the list that comes with the program.
+    pub(crate) rules: Vec<ScriptRule>,
+}
+
 /// `[history]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -244,6 +253,16 @@ mod tests {
         let limits = config.sandbox.limits();
         assert_eq!((limits.processes, limits.memory), (64, 512 << 20));
         assert_eq!(limits.disk, Limits::default().disk);
+    }
+
+    #[test]
+    fn scripts_are_left_out_by_rules() {
+        let text = "[[scripts.rules]]\npackage = 'akmod-*'\naction = 'skip'\n\
+            [[scripts.rules]]\npackage = 'a'\nclasses = ['pre', 'post']\naction = 'run'\n";
+        let rules = parse(&[text]).unwrap().scripts.rules;
+        assert_eq!((rules[0].package.as_str(), rules[1].classes.len()), ("akmod-*", 2));
+        let wrong = "[[scripts.rules]]\npackage = 'a'\naction = 'skip'\nclases = []\n";
+        assert!(format!("{:#}", parse(&[wrong]).unwrap_err()).contains("clases"));
     }
 
     #[test]

@@ -53,6 +53,7 @@ async fn live(places: Places, config: Config) -> Result<()> {
         recommends: config.layering.recommends,
         locked: config.layering.locked,
         limits: config.sandbox.limits(),
+        scripts: config.scripts.rules,
     }));
     let log = LogPlace { directory: places.state.join("txlog"), keep: config.history.keep };
     let actors = Actors::start(host, log, &mut registry).await?;

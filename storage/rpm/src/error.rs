@@ -143,16 +143,6 @@ pub enum Error {
         /// The capabilities as packaged.
         text: String,
     },
-    /// A script that cannot run in a tree.
-    #[error("{package} has {script}, which is not supported: {problem}")]
-    UnsupportedScript {
-        /// Which package.
-        package: String,
-        /// `%post`, `%triggerin`, …
-        script: String,
-        /// Why not.
-        problem: &'static str,
-    },
     /// The rpmdb cannot be opened, read or written by librpm.
     #[error("the rpmdb in {} cannot be used: {problem}", path.display())]
     Rpmdb {
@@ -201,7 +191,6 @@ impl Error {
                 FailureKind::Untrusted
             }
             Self::Keyring { .. } | Self::UnsupportedPath { .. } => FailureKind::Precondition,
-            Self::UnsupportedScript { .. } => FailureKind::Script,
             Self::NotInstalled { .. } => FailureKind::NotFound,
             Self::InvalidRef(_) => FailureKind::InvalidRequest,
             Self::Cancelled => FailureKind::Cancelled,

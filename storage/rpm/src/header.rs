@@ -245,6 +245,15 @@ impl Header {
         script::read_scriptlets(self.blob())
     }
 
+    /// The directories that a relocatable package lies in: where it was installed, else where it
+    /// would be by default.
+    #[must_use]
+    pub fn install_prefixes(&self) -> Vec<String> {
+        let tags = [tag::INSTPREFIXES, tag::PREFIXES].into_iter();
+        let mut lists = tags.map(|tag| self.blob().strings(tag).map(lossy).collect::<Vec<_>>());
+        lists.find(|list| !list.is_empty()).unwrap_or_default()
+    }
+
     /// Its triggers of every kind.
     ///
     /// # Errors

@@ -155,15 +155,19 @@ impl Rpmdb {
         Ok(owners)
     }
 
-    /// Packages with `%transfiletriggerin` or its siblings: for [`crate::scriptlets::plan`].
+    /// Packages that have triggers of any family, in the order in which they were installed.
     ///
     /// # Errors
     /// As for [`Rpmdb::list`].
-    pub fn file_trigger_owners(&self) -> Result<Vec<Header>> {
-        self.read(|set| {
-            let offsets = set.offsets_with(tag::TRANSFILETRIGGERNAME as i32);
-            offsets.into_iter().filter_map(|offset| set.header_at(offset)).collect()
-        })
+    pub fn trigger_owners(&self) -> Result<Vec<Header>> {
+        let blobs = self.ask(|set| {
+            let tags = tag::TRIGGERNAMES.into_iter();
+            let mut offsets: Vec<_> = tags.flat_map(|tag| set.offsets_with(tag as i32)).collect();
+            offsets.sort_unstable();
+            offsets.dedup();
+            offsets.into_iter().filter_map(|offset| set.header_at(offset)).collect::<Vec<_>>()
+        })?;
+        blobs.iter().map(|blob| Header::from_rpmdb(blob)).collect()
     }
 
     fn read(&self, ask: impl FnOnce(&TransactionSet) -> Vec<Vec<u8>>) -> Result<Vec<Header>> {

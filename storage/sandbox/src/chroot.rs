@@ -20,7 +20,8 @@ use crate::process::Chroot;
 use crate::spec::{Access, Bind, Program, Spec};
 use crate::{Error, process, seccomp};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, chmodat, makedev, mkdirat, mknodat, openat, symlinkat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, chmodat, makedev, mkdirat, mknodat, openat,
+    readlinkat, statat, symlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open};
@@ -167,16 +168,14 @@ fn lay_out(view: &mut View, spec: &Spec) -> Result<File, Error> {
     open_output(view, OFlags::RDONLY | OFlags::NONBLOCK)
 }
 
-/// A file is shown as a copy, a directory to write in is moved here for the while.
+/// A file or a directory to read is shown as a copy, a directory to write in is moved here for
+/// the while.
 fn show(view: &mut View, spec: &Spec, bind: &Bind) -> Result<(), Error> {
     let target = text(spec, &bind.target)?;
-    let failed = |what, path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Layout { what, path, source }
-    };
     if bind.access == Access::ReadWrite {
         return view.show(&bind.source, &target);
     }
+    let failed = |error: Errno| shown("open", &bind.source)(error.into());
     // What is in the tree has moved with it.
     let (place, name) = match bind.source.strip_prefix(&spec.root.usr) {
         Ok(rest) => view.parent(&format!("usr/{}", text(spec, rest)?))?,
@@ -184,21 +183,64 @@ fn show(view: &mut View, spec: &Spec, bind: &Bind) -> Result<(), Error> {
             let directory = bind.source.parent().unwrap_or(Path::new("/"));
             let name = bind.source.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let opened = rustix::fs::open(directory, flags, Mode::empty());
-            (opened.map_err(|error| failed("open", &bind.source)(error.into()))?, name)
+            (rustix::fs::open(directory, flags, Mode::empty()).map_err(failed)?, name)
         }
     };
+    parents(view, &target)?;
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let source = openat(&place, name.as_str(), flags, Mode::empty());
-    let mut source = File::from(source.map_err(|e| failed("open", &bind.source)(e.into()))?);
-    let metadata = source.metadata().map_err(failed("stat", &bind.source))?;
-    if !metadata.is_file() {
-        let error = io::Error::from(io::ErrorKind::Unsupported);
-        return Err(failed("show without mounts", &bind.source)(error));
+    let source = openat(&place, name.as_str(), flags, Mode::empty()).map_err(failed)?;
+    copy(view, source.into(), &bind.source, target)
+}
+
+/// Makes the directories on the way to `path`, as bubblewrap does on /run.
+fn parents(view: &View, path: &str) -> Result<(), Error> {
+    for (at, _) in path.match_indices('/') {
+        let path = path[..at].to_owned();
+        let (directory, name) = view.parent(&path)?;
+        if statat(&directory, name.as_str(), AtFlags::SYMLINK_NOFOLLOW).is_err() {
+            Place { view, path }.directory(0o755)?;
+        }
     }
+    Ok(())
+}
+
+/// Copies an open file, or an open directory with all of its files, to `target` inside.
+fn copy(view: &View, mut source: File, from: &Path, target: String) -> Result<(), Error> {
+    let metadata = source.metadata().map_err(shown("stat", from))?;
     let mode = metadata.mode() & 0o7777;
-    let mut copy = Place { view, path: target }.create(mode)?;
-    io::copy(&mut source, &mut copy).map(drop).map_err(failed("copy", &bind.source))
+    if metadata.is_file() {
+        let mut copy = Place { view, path: target }.create(mode)?;
+        return io::copy(&mut source, &mut copy).map(drop).map_err(shown("copy", from));
+    }
+    if !metadata.is_dir() {
+        let error = io::Error::from(io::ErrorKind::Unsupported);
+        return Err(shown("show without mounts", from)(error));
+    }
+    let failed = |error: Errno| shown("list", from)(error.into());
+    Place { view, path: target.clone() }.directory(mode)?;
+    for entry in Dir::read_from(&source).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        if matches!(name.as_str(), "." | "..") {
+            continue;
+        }
+        let (from, target) = (from.join(&name), format!("{target}/{name}"));
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        match openat(&source, name.as_str(), flags, Mode::empty()) {
+            Ok(file) => copy(view, file.into(), &from, target)?,
+            Err(Errno::LOOP) => {
+                let link = readlinkat(&source, name.as_str(), Vec::new())
+                    .map_err(|error| shown("read", &from)(error.into()))?;
+                Place { view, path: target }.link(&link.to_string_lossy())?;
+            }
+            Err(error) => return Err(shown("open", &from)(error.into())),
+        }
+    }
+    Ok(())
+}
+
+fn shown(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Layout { what, path, source }
 }
 
 fn open_output(view: &View, flags: OFlags) -> Result<File, Error> {

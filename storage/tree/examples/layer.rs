@@ -125,6 +125,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         repos: &[],
         state_sha512: "",
         keep: None,
+        around: None,
+        rules: &cambium_rpm::scriptlets::Rules::default(),
         limits: Limits::default(),
         backend: arguments.backend.as_ref(),
         timestamp: now,

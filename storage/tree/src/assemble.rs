@@ -13,6 +13,7 @@ mod accounts;
 mod checkouts;
 mod commit;
 mod copy;
+mod inside;
 mod layer;
 mod memory;
 mod merge;
@@ -33,11 +34,13 @@ pub use stats::{Stats, Step};
 
 pub(crate) use commit::read_package_list;
 pub(crate) use tmpfiles::PACKAGES as TMPFILES_OF_PACKAGES;
+pub(crate) use tmpfiles::{subject as tmpfiles_subject, word as tmpfiles_word};
 
 use crate::{Error, Result};
 use cambium_model::{Checksum, Nevra, Observer, Progress, RepoStamp};
 use cambium_ostree::{CommitSpec, Repo, Tree};
 use cambium_rpm::Header;
+use cambium_rpm::scriptlets::Rules;
 use cambium_sandbox::{Backend, Limits};
 use std::path::Path;
 
@@ -57,6 +60,15 @@ pub struct Extension {
     pub commit: Checksum,
     /// What it layers: each package with the SHA-256 of its metadata (`rpmostree.metadata_sha256`).
     pub packages: Vec<(Nevra, String)>,
+}
+
+/// The host that an assembly is for, where it is for one.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// Its last tree: ids of users should be what they are there.
+    pub commit: &'a Checksum,
+    /// Its /etc, whose own accounts must not lose their ids to new ones.
+    pub etc: Option<&'a Path>,
 }
 
 /// Everything that an assembly is made from.
@@ -87,6 +99,10 @@ pub struct Assembly<'a> {
     pub repos: &'a [RepoStamp],
     /// See [`crate::state_sha512`].
     pub state_sha512: &'a str,
+    /// The host that it is for.
+    pub around: Option<Around<'a>>,
+    /// What is decided about scripts beyond RPM's own rules.
+    pub rules: &'a Rules,
     /// Bounds of each script.
     pub limits: Limits,
     /// By what scripts are run; `None` finds out once one is to run.
@@ -140,14 +156,15 @@ pub fn assemble(assembly: &Assembly<'_>, observer: &dyn Observer) -> Result<Asse
     observer.progress(Progress::TaskEnd { text: "done".to_owned() });
     stats.finish(Step::Merge);
 
-    let plan = scripts::plan(&database, &new, assembly.replaced)?;
+    let plan = scripts::plan(&database, &new, removed, assembly)?;
     let mut state_lines = String::new();
     if plan.is_empty() {
         owners::set_in_tree(&mut tree, start, &new, observer)?;
     } else {
         let stage = layer::prepare(assembly, &repo, start, &new, &gone, work.path(), observer)?;
         stats.finish(Step::Checkout);
-        state_lines = scripts::run(&stage, &plan, observer)?;
+        let accounts = passwd::Surroundings::of(&repo, assembly.around.as_ref())?;
+        state_lines = scripts::run(&stage, &plan, &accounts, observer)?;
         stats.finish(Step::Scripts);
         stage.writable.apply(&mut tree)?;
     }
@@ -163,7 +180,9 @@ pub fn assemble(assembly: &Assembly<'_>, observer: &dyn Observer) -> Result<Asse
 
     observer.progress(Progress::TaskBegin { text: "Writing OSTree commit".to_owned() });
     tmpfiles::write_merged(&mut tree, &state_lines)?;
-    let metadata = commit::metadata(assembly, &base, &packages);
+    let layered = extension.map(|_| repo.commit_info(start)).transpose()?;
+    let left_out = commit::left_out(plan.left_out_by_configuration(), layered.as_ref());
+    let metadata = commit::metadata(assembly, &base, &packages, &left_out);
     let spec = CommitSpec {
         parent: Some(assembly.base.clone()),
         metadata,

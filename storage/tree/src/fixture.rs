@@ -99,6 +99,11 @@ impl World {
 
     /// A base with the package `package`, in a root that `more` may add to.
     pub(crate) fn with(package: Recipe, more: impl FnOnce(&Path)) -> Self {
+        Self::of(|dir| vec![package.build(dir)], more)
+    }
+
+    /// A base with packages that `build` puts into a directory, in a root that `more` may add to.
+    pub(crate) fn of(build: impl FnOnce(&Path) -> Vec<PathBuf>, more: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let repo = Repo::create(dir.path().join("repo"), RepoMode::Bare).unwrap();
         // No disk of a test machine is too full for a few files.
@@ -109,16 +114,18 @@ impl World {
         let root = world.path("root");
         system(&root);
         more(&root);
-        let package = world.import(&[package.build(world.dir.path())]).unwrap().remove(0);
+        let packages = world.import(&build(world.dir.path())).unwrap();
         let database = world.path("base-rpmdb");
         fs::create_dir(&database).unwrap();
-        let add = vec![&package.header];
+        let add = packages.iter().map(|package| &package.header).collect();
         create(&database, &Update { add, remove: vec![], time: TIME as u32 }, &Unobserved).unwrap();
 
         let transaction = repo.transaction().unwrap();
         let mut tree = Tree::empty(&repo);
         add_directory(&mut tree, &root, "");
-        tree.merge(&package.commit, "base", ConflictPolicy::Refuse).unwrap();
+        for package in packages {
+            tree.merge(&package.commit, "base", ConflictPolicy::Refuse).unwrap();
+        }
         add_directory(&mut tree, &database, "usr/share/rpm");
         let metadata = Metadata::new().string("version", "1").flag("ostree.bootable", true);
         let spec = CommitSpec { metadata, timestamp: Some(TIME), ..CommitSpec::default() };
@@ -150,7 +157,12 @@ impl World {
     /// Builds and imports packages.
     pub(crate) fn layers(&self, recipes: Vec<Recipe>) -> Vec<Layer> {
         let files: Vec<_> = recipes.into_iter().map(|r| r.build(self.dir.path())).collect();
-        let imported = self.import(&files).unwrap().into_iter();
+        self.layers_of(&files)
+    }
+
+    /// Imports packages.
+    pub(crate) fn layers_of(&self, files: &[PathBuf]) -> Vec<Layer> {
+        let imported = self.import(files).unwrap().into_iter();
         imported.map(|p| Layer { commit: p.commit, header: p.header }).collect()
     }
 
@@ -181,6 +193,8 @@ impl World {
             repos: &[],
             state_sha512: "state",
             keep: None,
+            around: None,
+            rules: &parts.rules,
             limits: parts.limits,
             backend: parts.backend.as_ref(),
             timestamp: TIME,
@@ -222,6 +236,7 @@ pub(crate) struct Parts {
     pub(crate) removed: Vec<Nevra>,
     pub(crate) replaced: Vec<(Nevra, Nevra)>,
     pub(crate) checkouts: Vec<Checkout>,
+    pub(crate) rules: cambium_rpm::scriptlets::Rules,
     pub(crate) limits: Limits,
     pub(crate) backend: Option<Backend>,
 }
@@ -239,26 +254,28 @@ pub(crate) fn conflicts(error: Error) -> Vec<(String, String, String)> {
     list.into_iter().map(|c| (c.path, c.package, c.owner)).collect()
 }
 
+/// Builds the package `name-1-1.noarch` from the rest of a spec file, in `dir`.
+pub(crate) fn rpmbuild(dir: &Path, name: &str, rest: &str) -> PathBuf {
+    let spec = dir.join(format!("{name}.spec"));
+    let head = "Version: 1\nRelease: 1\nSummary: x\nLicense: x\nBuildArch: noarch\n";
+    fs::write(&spec, format!("Name: {name}\n{head}{rest}")).unwrap();
+    let define = |name: &str, value: &str| ["--define".to_owned(), format!("{name} {value}")];
+    let mut command = Command::new("rpmbuild");
+    command.args(["-bb", "--quiet"]).args(define("_topdir", &dir.join("top").to_string_lossy()));
+    command.args(define("_rpmdir", &dir.to_string_lossy()));
+    command.args(define("_build_name_fmt", "%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm"));
+    let output = command.arg(&spec).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    dir.join(format!("{name}-1-1.noarch.rpm"))
+}
+
 /// A root with a shell: the machine's programs with the libraries that ldd names.
-fn system(root: &Path) {
+pub(crate) fn system(root: &Path) {
     for dir in ["usr/bin", "usr/etc", "usr/lib/tmpfiles.d", "usr/share", "var"] {
         fs::create_dir_all(root.join(dir)).unwrap();
     }
-    let mut libraries = BTreeSet::new();
     for name in PROGRAMS {
-        let path = PathBuf::from("/usr/bin").join(name);
-        fs::copy(&path, root.join("usr/bin").join(name)).unwrap();
-        let ldd = Command::new("ldd").arg(&path).output().unwrap();
-        let text = String::from_utf8(ldd.stdout).unwrap();
-        libraries.extend(text.split_whitespace().filter(|w| w.starts_with('/')).map(str::to_owned));
-    }
-    for library in libraries {
-        let inside = library.trim_start_matches('/');
-        let inside =
-            if inside.starts_with("usr/") { inside.to_owned() } else { format!("usr/{inside}") };
-        let target = root.join(inside);
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(fs::canonicalize(&library).unwrap(), target).unwrap();
+        program(root, &format!("/usr/bin/{name}"));
     }
     let link = |target: &str, name: &str| {
         std::os::unix::fs::symlink(target, root.join(name)).unwrap();
@@ -271,6 +288,26 @@ fn system(root: &Path) {
     fs::write(root.join("usr/etc/passwd"), passwd).unwrap();
     fs::write(root.join("usr/etc/group"), "root:x:0:\ndaemon:x:2:\n").unwrap();
     fs::write(root.join("usr/share/base-data"), "data\n").unwrap();
+}
+
+/// Copies a program of the machine into `root` under its own path in /usr, with the libraries that
+/// ldd names.
+pub(crate) fn program(root: &Path, path: &str) {
+    let put = |from: &Path, inside: &str| {
+        let inside = inside.trim_start_matches('/');
+        let inside =
+            if inside.starts_with("usr/") { inside.to_owned() } else { format!("usr/{inside}") };
+        let target = root.join(inside);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(fs::canonicalize(from).unwrap(), target).unwrap();
+    };
+    put(Path::new(path), path);
+    let ldd = Command::new("ldd").arg(path).output().unwrap();
+    let text = String::from_utf8(ldd.stdout).unwrap();
+    let libraries: BTreeSet<_> = text.split_whitespace().filter(|w| w.starts_with('/')).collect();
+    for library in libraries {
+        put(Path::new(library), library);
+    }
 }
 
 /// Adds a directory on disk to a tree, as `path`.

@@ -23,6 +23,7 @@ pub use layer::AssembleTarget;
 
 use cambium_model::{HostState, ScriptSandbox};
 use cambium_ostree::{ChangeKey, Sysroot};
+use cambium_rpm::scriptlets::ScriptRule;
 use cambium_sandbox::{Backend, Limits};
 use error::Result;
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ pub struct HostConfig {
     pub locked: bool,
     /// Bounds of each script.
     pub limits: Limits,
+    /// What is decided about packages' scripts, before the list that comes with the program.
+    pub scripts: Vec<ScriptRule>,
 }
 
 /// A host. Shared by all workers; every method may be called from any thread.

@@ -4,6 +4,7 @@
 //! ([`import()`]), layered commits ([`assemble()`]), composed ones ([`compose`]). Deliberately absent:
 //! actors, transactions and their log, what boots (cambium-ostree), which packages (cambium-dnf).
 
+mod account_table;
 pub mod assemble;
 pub mod compose;
 mod error;
@@ -16,9 +17,10 @@ mod paths;
 mod state;
 
 pub use assemble::{
-    Accounts, Assembled, Assembly, Checkout, Extension, Layer, Stats, Step, assemble,
+    Accounts, Around, Assembled, Assembly, Checkout, Extension, Layer, Stats, Step, assemble,
     remove_leftovers,
 };
+pub use cambium_rpm::scriptlets::ScriptRule;
 pub use cambium_sandbox::Limits;
 pub use error::{Error, FileConflict, Result};
 pub use host::{AssembleTarget, Error as HostError, Host, HostConfig};

@@ -57,8 +57,8 @@ impl ScriptletKind {
 pub struct ScriptFlags(pub u32);
 
 impl ScriptFlags {
-    /// `-e`: macros are expanded when it runs. Nobody here expands them: what a macro does is
-    /// the packager's to say, and it would happen outside of the sandbox.
+    /// `-e`: macros are expanded when it runs. Whoever runs it expands them in the sandbox, never
+    /// here: what a macro does is the packager's to say.
     #[must_use]
     pub fn expand_macros(self) -> bool {
         self.0 & 1 != 0
@@ -141,6 +141,8 @@ pub struct TriggerCondition {
     pub dependency: Dependency,
     /// What sets it off.
     pub kind: TriggerKind,
+    /// Its place among all conditions of its family in the header, which is rpm's order of asking.
+    pub position: usize,
 }
 
 /// One trigger script with what sets it off.
@@ -264,7 +266,7 @@ pub(super) fn read_triggers(blob: &Blob) -> Result<Vec<Trigger>, Malformed> {
         let mut versions = blob.strings(family.versions).map(lossy);
         let mut senses = blob.numbers(family.senses).into_iter();
         let names = blob.strings(family.names).zip(blob.numbers(family.indexes));
-        for (name, index) in names {
+        for (position, (name, index)) in names.enumerate() {
             let sense = senses.next().unwrap_or(0) as u32;
             let kind = family.kinds.iter().find(|(flag, _)| sense & flag != 0);
             let (_, kind) = kind.ok_or(Malformed::Inconsistent("trigger flags"))?;
@@ -273,7 +275,7 @@ pub(super) fn read_triggers(blob: &Blob) -> Result<Vec<Trigger>, Malformed> {
             let script =
                 usize::try_from(index).ok().and_then(|index| triggers.get_mut(first + index));
             let script = script.ok_or(Malformed::Inconsistent("triggers"))?;
-            script.conditions.push(TriggerCondition { dependency, kind: *kind });
+            script.conditions.push(TriggerCondition { dependency, kind: *kind, position });
         }
         if triggers.iter().skip(first).any(|trigger| trigger.conditions.is_empty()) {
             return Err(Malformed::Inconsistent("triggers"));

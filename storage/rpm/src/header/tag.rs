@@ -47,7 +47,11 @@ pub(crate) const PAYLOADCOMPRESSOR: u32 = 1125;
 pub(crate) const PAYLOADDIGEST: u32 = 5092;
 pub(crate) const PAYLOADDIGESTALGO: u32 = 5093;
 
-pub(crate) const TRANSFILETRIGGERNAME: u32 = 5079;
+pub(crate) const PREFIXES: u32 = 1098;
+pub(crate) const INSTPREFIXES: u32 = 1099;
+
+/// Names that triggers wait for, by family: packages, files, files of a whole transaction.
+pub(crate) const TRIGGERNAMES: [u32; 3] = [1066, 5069, 5079];
 
 /// Tags of the signature header.
 pub(crate) mod signature {

@@ -1,7 +1,7 @@
 //! Damaged and forged packages: a typed error or the truth, never a panic, never much memory.
 
 use crate::fixture::{self, builder, file};
-use cambium_rpm::scriptlets::{Operation, plan};
+use cambium_rpm::scriptlets::{Occasion, Operation, Rules, plan};
 use cambium_rpm::{Error, Header, Package, PayloadOptions, Remainder};
 use proptest::prelude::*;
 use rpm::CompressionType;
@@ -35,7 +35,10 @@ fn read(bytes: &[u8]) -> Result<Remainder, Error> {
     drop(package.verify_digests());
     drop((header.requires(), header.provides(), header.changelog(), header.summary()));
     header.files()?;
-    drop(plan(&[(header, Operation::Install)], &[]));
+    let packages = [(header, Operation::Install)];
+    let rules = Rules::default();
+    let installed = &vec![header.clone()];
+    drop(plan(&Occasion { packages: &packages, installed, removed: &[], rules: &rules }));
     let mut payload = package.payload(&PayloadOptions::default())?;
     while payload.next_entry()?.is_some() {}
     payload.finish()

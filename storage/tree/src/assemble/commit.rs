@@ -5,6 +5,7 @@ use super::Assembly;
 use cambium_model::Nevra;
 use cambium_ostree::{CommitInfo, Metadata};
 use cambium_rpm::PackageListEntry;
+use cambium_rpm::scriptlets::NotRun;
 use glib::Variant;
 use glib::variant::ToVariant;
 
@@ -19,6 +20,7 @@ pub(super) fn metadata(
     assembly: &Assembly<'_>,
     base: &CommitInfo,
     packages: &[PackageListEntry],
+    left_out: &[String],
 ) -> Metadata {
     let removed = assembly.removed.iter().filter(|nevra| {
         // A package that is replaced is told among the replaced ones.
@@ -45,10 +47,32 @@ pub(super) fn metadata(
         .variant("rpmostree.rpmmd-repos", repos(assembly))
         .variant("rpmostree.rpmdb.pkglist", package_list(packages))
         .string("rpmostree.state-sha512", assembly.state_sha512);
+    // A key of ours, and only where there is something to say: other trees are as rpm-ostree's.
+    let metadata = match left_out.is_empty() {
+        true => metadata,
+        false => metadata.strings(LEFT_OUT, left_out),
+    };
     INHERITED.into_iter().fold(metadata, |metadata, key| match base.metadata.get(key) {
         Some(value) => metadata.variant(key, value.clone()),
         None => metadata,
     })
+}
+
+/// The scripts that the configuration left out, a line each.
+pub(crate) const LEFT_OUT: &str = "cambium.scripts-left-out";
+
+/// The scripts that are left out of a tree, as `vim-9-1.x86_64 post: why`: now, and when the
+/// layered commit was made that it begins from.
+pub(super) fn left_out<'a>(
+    now: impl Iterator<Item = &'a NotRun>,
+    start: Option<&CommitInfo>,
+) -> Vec<String> {
+    let before = start.and_then(|start| start.metadata.get_strings(LEFT_OUT));
+    let mut all = before.unwrap_or_default();
+    all.extend(now.map(|left| format!("{} {}: {}", left.package, left.script, left.reason)));
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// `(sstsss)`: NEVRA, name, epoch, version, release, architecture.
@@ -112,6 +136,7 @@ pub(crate) fn read_package_list(metadata: &Metadata) -> Option<Vec<Nevra>> {
 mod tests {
     use super::*;
     use cambium_model::{Checksum, RepoStamp};
+    use cambium_rpm::scriptlets::{Authority, Rules};
     use std::path::Path;
 
     #[test]
@@ -147,12 +172,25 @@ mod tests {
             repos: &[RepoStamp { id: "r".into(), timestamp: 7 }],
             state_sha512: "s",
             keep: None,
+            around: None,
+            rules: &Rules::default(),
             limits: cambium_sandbox::Limits::default(),
             backend: None,
             timestamp: 1,
         };
         let list = cambium_rpm::package_list(&removed);
-        let metadata = metadata(&assembly, &info, &list);
+        let left = NotRun {
+            package: nevra("c-1-1.noarch"),
+            script: "post".into(),
+            reason: "it hangs".into(),
+            by: Authority::Configuration,
+        };
+        let before = CommitInfo {
+            metadata: Metadata::new().strings(LEFT_OUT, &["b-1-1.noarch pre: old"]),
+            ..info.clone()
+        };
+        let left_out = left_out([&left].into_iter(), Some(&before));
+        let metadata = metadata(&assembly, &info, &list, &left_out);
         for (key, kind, text) in [
             ("rpmostree.clientlayer", "b", "true"),
             ("rpmostree.clientlayer_version", "u", "6"),
@@ -177,6 +215,7 @@ mod tests {
                 "[('a', '1', '1', '1', 'noarch'), ('b', '0', '1', '1', 'noarch')]",
             ),
             ("rpmostree.state-sha512", "s", "'s'"),
+            (LEFT_OUT, "as", "['b-1-1.noarch pre: old', 'c-1-1.noarch post: it hangs']"),
             ("version", "s", "'12.1'"),
             ("ostree.linux", "s", "'6.1'"),
             ("ostree.bootable", "b", "true"),

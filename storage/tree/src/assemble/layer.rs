@@ -17,7 +17,9 @@ use std::path::{Path, PathBuf};
 pub(super) struct Stage {
     /// The lower layers, `usr` directories: the packages' files, then the base.
     pub(super) lower: [PathBuf; 2],
-    /// The scripts' `usr`.
+    /// The root that scripts see, as far as it is a directory: links, `usr` and `var`.
+    pub(super) root: PathBuf,
+    /// The scripts' `usr`, in `root`.
     pub(super) merged: PathBuf,
     /// By what it can be written, and what is written read back.
     pub(super) writable: Writable,
@@ -35,6 +37,9 @@ pub(super) struct Stage {
 
 /// Links of the toplevel that are not shown: the sandbox has its own there.
 const HIDDEN_LINKS: [&str; 9] = ["dev", "etc", "ostree", "proc", "run", "sys", "tmp", "usr", "var"];
+
+/// Scripts see `usr/etc` as /etc.
+const ETC: (&str, &str) = ("etc", "usr/etc");
 
 /// Prepares the root in `work`. Needs a transaction of `repo`. `gone` are the paths that removed
 /// packages took along.
@@ -60,19 +65,25 @@ pub(super) fn prepare(
         fs::create_dir(at(name)).map_err(Error::io("create", at(name)))?;
     }
     let lower = [layer.join("usr"), base.join("usr")];
-    let merged = at("root/usr");
+    let (root, merged) = (at("root"), at("root/usr"));
     let backend = match assembly.backend {
         Some(backend) => backend.clone(),
         None => Backend::probe(assembly.private)?,
     };
     let writable = Writable::over(&lower, &merged, &at("scratch"), backend.writing, observer)?;
+    let links = top_links(&base)?;
+    // What is done to the tree from outside follows links as scripts do.
+    for (name, target) in links.iter().map(|(a, b)| (a.as_str(), b.as_str())).chain([ETC]) {
+        std::os::unix::fs::symlink(target, root.join(name)).map_err(Error::io("create", &root))?;
+    }
     Ok(Stage {
         lower,
+        root,
         merged,
         writable,
         confinement: backend.confinement,
         var: at("root/var"),
-        links: top_links(&base)?,
+        links,
         packages: new.iter().map(|layer| layer.header.clone()).collect(),
         limits: assembly.limits,
     })

@@ -4,13 +4,13 @@
 //! Without scripts this happens in the tree of checksums; where scripts run, after `%pre`, which
 //! may make the users, in the scripts' root.
 
+use super::inside::{Inside, is_directory};
 use super::{Accounts, Layer};
+use crate::Result;
 use crate::paths::tree_path;
-use crate::{Error, Result};
 use cambium_model::{Checksum, Observer};
 use cambium_ostree::{Attributes, FileKind, Node, Tree};
 use cambium_rpm::{FileInfo, Header};
-use rustix::fs::{AtFlags, CWD, Gid, Mode, Uid, XattrFlags};
 use std::path::Path;
 
 /// A file of a package that is not (only) root's, at its place in the tree.
@@ -110,16 +110,13 @@ pub(super) fn of_tree(tree: &mut Tree<'_>) -> Result<Accounts> {
     Ok(Accounts::parse(passwd.iter().map(String::as_str), group.iter().map(String::as_str)))
 }
 
-/// The accounts of a tree whose `usr` is at `usr`.
-pub(super) fn of_directory(usr: &Path) -> Result<Accounts> {
+/// The accounts of a root that scripts write in.
+pub(super) fn of_inside(inside: &Inside) -> Result<Accounts> {
     let read = |name: &str| -> Result<Vec<String>> {
         let mut texts = Vec::new();
-        for directory in ["lib", "etc"] {
-            let path = usr.join(directory).join(name);
-            match std::fs::read(&path) {
-                Ok(bytes) => texts.push(String::from_utf8_lossy(&bytes).into_owned()),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(Error::io("read", &path)(error)),
+        for directory in ["usr/lib", "usr/etc"] {
+            if let Some(bytes) = inside.read(&format!("{directory}/{name}"))? {
+                texts.push(String::from_utf8_lossy(&bytes).into_owned());
             }
         }
         Ok(texts)
@@ -131,7 +128,7 @@ pub(super) fn of_directory(usr: &Path) -> Result<Accounts> {
 /// Sets the owners of one package in the scripts' root. `below` is the `usr` that lies under the
 /// packages' files: its directories keep their attributes.
 pub(super) fn set_in_root(
-    usr: &Path,
+    inside: &Inside,
     below: &Path,
     header: &Header,
     observer: &dyn Observer,
@@ -141,65 +138,17 @@ pub(super) fn set_in_root(
         return Ok(());
     }
     // Read for each package: the %post before may have added users.
-    let accounts = of_directory(usr)?;
+    let accounts = of_inside(inside)?;
     for owned in owned {
-        let inside = owned.path.strip_prefix("usr/").unwrap_or(&owned.path);
-        let path = usr.join(inside);
-        let Ok(metadata) = path.symlink_metadata() else { continue };
-        if metadata.is_dir() && below.join(inside).is_dir() {
+        let Some(stat) = inside.stat(&owned.path)? else { continue };
+        let in_usr = owned.path.strip_prefix("usr/").unwrap_or(&owned.path);
+        if is_directory(&stat) && below.join(in_usr).is_dir() {
             continue;
         }
         let owner = numbers(&owned, &accounts, header, observer);
         if owner != (0, 0) {
-            change_owner(&path, owner)?;
+            inside.set_owner(&owned.path, owner)?;
         }
     }
     Ok(())
-}
-
-/// A change of owner takes set-id bits and capabilities away: they are put back.
-fn change_owner(path: &Path, (uid, gid): (u32, u32)) -> Result<()> {
-    let before = Attributes::of_path(path)?;
-    if (before.uid, before.gid) == (uid, gid) {
-        return Ok(());
-    }
-    let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-    rustix::fs::chownat(CWD, path, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW)
-        .map_err(Error::io("change the owner of", path))?;
-    if path.is_symlink() {
-        return Ok(());
-    }
-    rustix::fs::chmod(path, Mode::from_raw_mode(before.mode))
-        .map_err(Error::io("change the mode of", path))?;
-    for (name, value) in before.xattrs.iter().filter(|(name, _)| name == b"security.capability") {
-        rustix::fs::lsetxattr(path, name.as_slice(), value, XattrFlags::empty())
-            .map_err(Error::io("set the capabilities of", path))?;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
-
-    #[test]
-    fn a_change_of_owner_keeps_mode_and_capabilities() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("tool");
-        std::fs::write(&path, "x").unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o4755)).unwrap();
-        // cap_net_raw=ep in the kernel's revision 2 format.
-        let capability = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        rustix::fs::lsetxattr(&path, "security.capability", &capability, XattrFlags::empty())
-            .unwrap();
-        change_owner(&path, (7, 8)).unwrap();
-        let after = Attributes::of_path(&path).unwrap();
-        assert_eq!((after.uid, after.gid, after.mode), (7, 8, 0o4755));
-        assert!(after.xattrs.contains(&(b"security.capability".to_vec(), capability.to_vec())));
-        let link = dir.path().join("link");
-        std::os::unix::fs::symlink("nowhere", &link).unwrap();
-        change_owner(&link, (7, 8)).unwrap();
-        assert_eq!(link.symlink_metadata().unwrap().uid(), 7);
-    }
 }

@@ -50,6 +50,11 @@ impl Database {
         &self.reader
     }
 
+    /// Where the copy is.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The header of an installed package.
     pub(super) fn header(&self, nevra: &Nevra) -> Result<Option<Header>> {
         let found = self.reader.find_name(&nevra.name)?;

@@ -1,21 +1,31 @@
-//! The scripts of a transaction, in rpm-ostree's order (surface §2.2, §2.3): sysusers, every
-//! `%pre`, then each package's owners and `%post`, every `%posttrans`, `%transfiletriggerin`.
+//! The scripts of a transaction, in their order (see `cambium_rpm::scriptlets`): sysusers, every
+//! `%pre`, then each package's owners and `%post`, every `%posttrans`, `%transfiletriggerin`,
+//! with the triggers that packages set off in one another.
 //!
 //! All of it happens while the root is writable ([`super::writable`]), of which nothing mounted is
-//! left, however it ends. Deliberately absent: which scripts there are and which are known not
-//! to run (cambium-rpm), and the sandbox (cambium-sandbox).
+//! left, however it ends. Owns: the view of the tree that scripts get, their input, and what
+//! their failure means. Deliberately absent: which scripts there are and which are known not to
+//! run (cambium-rpm), and the sandbox (cambium-sandbox).
 
+mod elf;
+mod interpreter;
+mod librpm;
+
+use super::inside::Inside;
 use super::layer::Stage;
 use super::rpmdb::Database;
-use super::{Layer, owners, passwd, var};
+use super::{Assembly, Layer, owners, passwd, var};
 use crate::paths::tree_path;
 use crate::{Error, Result};
 use cambium_model::{Nevra, Observer, Progress, ProgressUnit};
-use cambium_rpm::scriptlets::{self, Operation, Script};
+use cambium_rpm::scriptlets::{self, Authority, NotRun, Occasion, Operation, Script};
 use cambium_rpm::{FileType, Header};
-use cambium_sandbox::{Access, Bind, Program, Replacement, Root, Spec, run as sandboxed};
+use cambium_sandbox::{
+    Access, Bind, Limits, Outcome, Program, Replacement, Root, Spec, run as sandboxed,
+};
+use interpreter::{Interpreters, Run};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Only presets are applied: there is no running service manager, and enabling is the image's.
 const SYSTEMCTL: &str = "#!/bin/sh\n\
@@ -37,6 +47,8 @@ pub(super) struct Plan {
     lists: Vec<Option<String>>,
     /// Whether a package brings sysusers.d fragments.
     sysusers: bool,
+    /// A copy of the rpmdb from before the transaction: headers for queries (`-q`).
+    database: PathBuf,
 }
 
 impl Plan {
@@ -49,25 +61,37 @@ impl Plan {
             && scripts.triggers.is_empty()
             && !self.sysusers
     }
+
+    /// What the configuration left out: a fact of the commit, since another host would run it.
+    pub(super) fn left_out_by_configuration(&self) -> impl Iterator<Item = &NotRun> {
+        self.scripts.not_run.iter().filter(|left| left.by == Authority::Configuration)
+    }
 }
 
-/// Finds out what runs for the packages `new`.
+/// Finds out what runs for the packages `new`, while `removed` go.
 pub(super) fn plan(
     database: &Database,
     new: &[&Layer],
-    replaced: &[(Nevra, Nevra)],
+    removed: &[Nevra],
+    assembly: &Assembly<'_>,
 ) -> Result<Plan> {
     let operation = |header: &Header| {
-        let replaces = replaced.iter().any(|(_, by)| by == header.nevra());
+        let replaces = assembly.replaced.iter().any(|(_, by)| by == header.nevra());
         if replaces { Operation::Replace } else { Operation::Install }
     };
     let packages: Vec<_> =
         new.iter().map(|layer| (&layer.header, operation(&layer.header))).collect();
-    let installed =
-        if new.is_empty() { Vec::new() } else { database.installed().file_trigger_owners()? };
-    let mut scripts = scriptlets::plan(&packages, &installed)?;
+    let installed = database.installed();
+    let rules = assembly.rules;
+    let mut scripts =
+        scriptlets::plan(&Occasion { packages: &packages, installed, removed, rules })?;
     for left in &scripts.not_run {
-        tracing::debug!(package = %left.package, script = left.script, left.reason, "not run");
+        let NotRun { package, script, reason, by } = left;
+        if *by == Authority::Configuration {
+            tracing::info!(%package, script, reason, "left out by configuration");
+        } else {
+            tracing::debug!(%package, script, reason, "not run");
+        }
     }
     let mut files = Vec::new();
     for layer in new {
@@ -92,16 +116,26 @@ pub(super) fn plan(
     let sysusers = files.iter().any(|file| {
         file.strip_prefix("/usr/lib/sysusers.d/").is_some_and(|name| name.ends_with(".conf"))
     });
-    Ok(Plan { scripts, lists, sysusers })
+    let database = database.directory().to_owned();
+    Ok(Plan { scripts, lists, sysusers, database })
 }
 
-/// Runs everything of `plan` in the root `stage`. Returns tmpfiles.d lines for the directories
-/// that scripts made below /var.
-pub(super) fn run(stage: &Stage, plan: &Plan, observer: &dyn Observer) -> Result<String> {
+/// Runs everything of `plan` in the root `stage`. Returns tmpfiles.d lines for what scripts made
+/// below /var.
+pub(super) fn run(
+    stage: &Stage,
+    plan: &Plan,
+    accounts: &passwd::Surroundings,
+    observer: &dyn Observer,
+) -> Result<String> {
     stage.writable.with(|| {
         let there = |path: &&&str| is_directory(&stage.merged.join(path));
         let kept = KEPT.iter().filter(there).copied().collect();
-        Runner { stage, observer, root: root(stage), kept }.run(plan)
+        let interpreters =
+            Interpreters::new(&stage.merged, stage.root.with_file_name("interpreter"));
+        let inside = Inside::open(&stage.root)?;
+        let root = root(stage);
+        Runner { stage, plan, observer, root, kept, inside, interpreters }.run(accounts)
     })?
 }
 
@@ -113,7 +147,11 @@ fn root(stage: &Stage) -> Root {
         etc: usr.join("etc"),
         var: stage.var.clone(),
         links: stage.links.clone(),
-        written: vec![stage.upper.clone(), stage.var.clone()],
+        written: stage
+            .writable
+            .written()
+            .map(|usr| vec![usr, stage.var.clone()])
+            .unwrap_or_default(),
         ..Root::default()
     };
     // librpm's database is not for scripts, and would be read while it changes.
@@ -139,32 +177,44 @@ fn root(stage: &Stage) -> Root {
 
 struct Runner<'a> {
     stage: &'a Stage,
+    plan: &'a Plan,
     observer: &'a dyn Observer,
     root: Root,
     /// Those of [`KEPT`] that are there before the first script.
     kept: Vec<&'static str>,
+    inside: Inside,
+    interpreters: Interpreters,
 }
 
 impl Runner<'_> {
-    fn run(&self, plan: &Plan) -> Result<String> {
+    fn run(&self, accounts: &passwd::Surroundings) -> Result<String> {
         let usr = &self.stage.merged;
         let lines = package_lines(usr)?;
-        let var = &self.stage.var;
-        var::lay_out(var, &lines)?;
-        let view = passwd::View::prepare(usr)?;
-        if plan.sysusers && usr.join("bin/systemd-sysusers").exists() {
-            let program = Program::Command("/usr/bin/systemd-sysusers".into());
-            self.command("systemd-sysusers", program, Vec::new(), Vec::new())?;
+        let mut var = var::State::lay_out(&self.stage.var, &self.inside, lines)?;
+        let view = passwd::View::prepare(&self.inside, accounts)?;
+        if self.plan.sysusers && usr.join("bin/systemd-sysusers").exists() {
+            self.sysusers()?;
         }
-        let before = var::directories(var)?;
-        self.class("Running pre scripts", &plan.scripts.pre)?;
+        self.class("Running pre scripts", &self.plan.scripts.pre)?;
         // Now the users exist that packages' directories and files belong to.
-        var::set_owners(var, &lines, &owners::of_directory(usr)?)?;
-        self.posts(&plan.scripts.post)?;
-        self.class("Running posttrans scripts", &plan.scripts.posttrans)?;
-        self.triggers(plan)?;
-        view.complete()?;
-        var::new_lines(var, &before, &owners::of_directory(usr)?)
+        var.set_owners(&owners::of_inside(&self.inside)?)?;
+        self.posts()?;
+        self.class("Running posttrans scripts", &self.plan.scripts.posttrans)?;
+        self.triggers()?;
+        view.complete(self.observer)?;
+        var.into_lines(&owners::of_inside(&self.inside)?, self.observer)
+    }
+
+    fn sysusers(&self) -> Result<()> {
+        let run = Run {
+            program: Program::Command("/usr/bin/systemd-sysusers".into()),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            binds: Vec::new(),
+            stdin: Vec::new(),
+        };
+        let outcome = self.sandbox("systemd-sysusers", run, self.stage.limits)?;
+        if outcome.succeeded() { Ok(()) } else { Err(ended("systemd-sysusers", &outcome)) }
     }
 
     /// One class of scripts as a task.
@@ -175,43 +225,43 @@ impl Runner<'_> {
         self.observer.progress(Progress::TaskBegin { text: text.to_owned() });
         for (at, script) in scripts.iter().enumerate() {
             self.step(at, scripts.len(), script);
-            self.script(script, Vec::new())?;
+            self.script(script, None)?;
         }
         self.observer.progress(Progress::TaskEnd { text: "done".to_owned() });
         Ok(())
     }
 
-    /// Each package's owners, then its `%post`, in package order.
-    fn posts(&self, scripts: &[Script]) -> Result<()> {
+    /// Each package's owners, then its `%post` and what it sets off, in package order.
+    fn posts(&self) -> Result<()> {
+        let scripts = &self.plan.scripts.post;
         if !scripts.is_empty() {
             let text = "Running post scripts".to_owned();
             self.observer.progress(Progress::TaskBegin { text });
         }
-        let mut done = 0;
-        for header in &self.stage.packages {
+        let mut scripts = scripts.iter().enumerate().peekable();
+        for (turn, header) in self.stage.packages.iter().enumerate() {
             let below = &self.stage.lower[1];
-            owners::set_in_root(&self.stage.merged, below, header, self.observer)?;
-            for script in scripts.iter().filter(|script| script.package == *header.nevra()) {
-                self.step(done, scripts.len(), script);
-                self.script(script, Vec::new())?;
-                done += 1;
+            owners::set_in_root(&self.inside, below, header, self.observer)?;
+            while let Some((done, script)) = scripts.next_if(|(_, script)| script.turn == turn) {
+                self.step(done, self.plan.scripts.post.len(), script);
+                self.script(script, None)?;
             }
         }
-        if !scripts.is_empty() {
+        if !self.plan.scripts.post.is_empty() {
             self.observer.progress(Progress::TaskEnd { text: "done".to_owned() });
         }
         Ok(())
     }
 
-    fn triggers(&self, plan: &Plan) -> Result<()> {
-        for (trigger, list) in plan.scripts.triggers.iter().zip(&plan.lists) {
+    fn triggers(&self) -> Result<()> {
+        for (trigger, list) in self.plan.scripts.triggers.iter().zip(&self.plan.lists) {
             let list = match list {
                 Some(list) => list.clone(),
                 None => self.find(trigger)?,
             };
             // A trigger that no file sets off does not run.
             if !list.is_empty() {
-                self.script(trigger, list.into_bytes())?;
+                self.script(trigger, Some(list.into_bytes()))?;
             }
         }
         Ok(())
@@ -241,38 +291,81 @@ impl Runner<'_> {
         self.observer.progress(Progress::Step { done, total, unit, item });
     }
 
-    fn script(&self, script: &Script, stdin: Vec<u8>) -> Result<()> {
-        let mut arguments = Vec::new();
-        let program = if script.body.is_empty() {
-            // `%post -p /sbin/ldconfig`: rpm gives such a program no number.
-            let mut words = script.interpreter.iter();
-            let Some(program) = words.next() else { return Ok(()) };
-            arguments.extend(words.cloned());
-            Program::Command(program.into())
-        } else {
-            arguments.extend(script.argument.map(|number| number.to_string()));
-            let interpreter = script.interpreter.clone();
-            Program::Script { interpreter, text: script.body.clone().into_bytes() }
-        };
-        self.command(&name(script), program, arguments, stdin)
+    fn script(&self, script: &Script, list: Option<Vec<u8>>) -> Result<()> {
+        let name = name(script);
+        let given = script
+            .input
+            .as_ref()
+            .map(|files| files.iter().flat_map(|file| format!("{file}\n").into_bytes()).collect());
+        let Some(script) = self.expanded(script)? else { return Ok(()) };
+        let run = self.interpreters.run(&script, list.or(given))?;
+        let outcome = self.sandbox(&name, run, self.stage.limits)?;
+        if outcome.succeeded() {
+            return Ok(());
+        }
+        self.failure(&script, &outcome)
     }
 
-    fn command(
-        &self,
-        name: &str,
-        program: Program,
-        arguments: Vec<String>,
-        stdin: Vec<u8>,
-    ) -> Result<()> {
+    /// What the failure of a script comes to: the transaction's, or a warning.
+    fn failure(&self, script: &Script, outcome: &Outcome) -> Result<()> {
+        let failure = ended(&name(script), outcome);
+        if script.must_succeed() {
+            return Err(failure);
+        }
+        let last = outcome.output.trim_end().lines().next_back().unwrap_or_default();
+        self.observer.warning(format!("{failure}, which rpm passes over too: {last}"));
+        tracing::warn!(script = name(script), end = %outcome.ended, last, "a trigger failed");
+        Ok(())
+    }
+
+    /// The script with its macros and queries in place, as it asks for; `None` where that failed
+    /// and need not succeed.
+    fn expanded(&self, script: &Script) -> Result<Option<Script>> {
+        let mut script = script.clone();
+        // Macros come first, so that they can make queries: rpm's order.
+        if script.flags.expand_macros() && !script.body.is_empty() {
+            let run = self.interpreters.expansion(&script, &script.body)?;
+            let Some(text) = self.text(&script, run)? else { return Ok(None) };
+            script.body = text;
+        }
+        if script.flags.query_format() && !script.body.is_empty() {
+            let stage = self.stage.packages.iter();
+            let header = stage.into_iter().find(|header| *header.nevra() == script.package);
+            let run = match header {
+                Some(header) => self.interpreters.query_new(&script, header, &script.body)?,
+                None => {
+                    let database = &self.plan.database;
+                    self.interpreters.query_installed(&script, database, &script.body)?
+                }
+            };
+            let Some(text) = self.text(&script, run)? else { return Ok(None) };
+            script.body = text;
+        }
+        Ok(Some(script))
+    }
+
+    /// The text that a run of rpm gives for a script.
+    fn text(&self, script: &Script, run: Run) -> Result<Option<String>> {
+        let limits = Limits { output: interpreter::EXPANDED, ..self.stage.limits };
+        let outcome = self.sandbox(&format!("{}.expand", name(script)), run, limits)?;
+        match Interpreters::text(&outcome.output).filter(|_| outcome.succeeded()) {
+            Some(text) => Ok(Some(text)),
+            None => self.failure(script, &outcome).map(|()| None),
+        }
+    }
+
+    fn sandbox(&self, name: &str, run: Run, limits: Limits) -> Result<Outcome> {
+        let mut root = self.root.clone();
+        root.binds.extend(run.binds);
         let spec = Spec {
             name: name.to_owned(),
             confinement: self.stage.confinement,
-            root: self.root.clone(),
-            program,
-            arguments,
-            stdin,
-            environment: Vec::new(),
-            limits: self.stage.limits,
+            root,
+            program: run.program,
+            arguments: run.arguments,
+            stdin: run.stdin,
+            environment: run.environment,
+            limits,
         };
         let outcome = sandboxed(&spec, self.observer)?;
         tracing::info!(script = name, end = %outcome.ended, elapsed = ?outcome.elapsed, "script ran");
@@ -287,11 +380,23 @@ impl Runner<'_> {
             for line in outcome.output.lines() {
                 tracing::debug!(script = name, line, "script's output");
             }
-            return Ok(());
         }
-        let (end, output) = (outcome.ended.to_string(), outcome.output.trim_end().to_owned());
-        Err(Error::Script { script, end, backend, output })
+        let gone = |path: &&&str| !is_directory(&self.stage.merged.join(path));
+        if let Some(gone) = self.kept.iter().find(gone) {
+            let end = format!("it removed or replaced /usr/{gone}, which the image needs");
+            return Err(failed(name, end, &outcome));
+        }
+        Ok(outcome)
     }
+}
+
+fn ended(name: &str, outcome: &Outcome) -> Error {
+    failed(name, outcome.ended.to_string(), outcome)
+}
+
+fn failed(name: &str, end: String, outcome: &Outcome) -> Error {
+    let (script, backend) = (name.to_owned(), outcome.backend);
+    Error::Script { script, end, backend, output: outcome.output.trim_end().to_owned() }
 }
 
 fn is_directory(path: &Path) -> bool {
@@ -321,7 +426,9 @@ fn package_lines(usr: &Path) -> Result<String> {
 /// Files and links below `inside` of the directory `usr`, as `/usr/…`.
 fn files_below(usr: &Path, inside: &str, found: &mut Vec<String>) -> Result<()> {
     let at = usr.join(inside);
-    if !at.is_dir() {
+    // A link, which a script may have made, leads out of what is listed.
+    let real = |path: &Path| path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+    if !at.ancestors().take_while(|path| *path != usr).all(real) {
         return Ok(());
     }
     for entry in fs::read_dir(&at).map_err(Error::io("list", &at))? {

@@ -3,6 +3,8 @@
 mod backends;
 mod hostile;
 mod oracle;
+mod programs;
+mod rpm_oracle;
 mod scripts;
 
 use super::*;

@@ -13,32 +13,78 @@ pub(crate) const SYSTEM: &str = "usr/lib/tmpfiles.d";
 /// The file in [`SYSTEM`] that this module writes.
 pub(crate) const AUTOVAR: &str = "rpm-ostree-autovar.conf";
 
-/// The path that a line of tmpfiles.d(5) is about, unquoted; `None` for comments and blanks.
-fn subject(line: &str) -> Option<String> {
+/// A line of tmpfiles.d(5): its type, its path as a plain text, and the rest; `None` for comments
+/// and blanks.
+fn split(line: &str) -> Option<(&str, String, &str)> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
         return None;
     }
-    let (_, rest) = line.split_once(char::is_whitespace)?;
+    let (kind, rest) = line.split_once(char::is_whitespace)?;
     let rest = rest.trim_start();
-    let path = match rest.chars().next()? {
-        quote @ ('"' | '\'') => rest[1..].split(quote).next().unwrap_or_default(),
-        _ => rest.split_whitespace().next().unwrap_or_default(),
+    let (word, rest) = match rest.chars().next()? {
+        quote @ ('"' | '\'') => {
+            let end = closing(&rest[1..], quote)?;
+            (&rest[1..=end], &rest[end + 2..])
+        }
+        _ => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
     };
     // `/var/x/` and `/var/x` are one directory; /var/run is /run (systemd says so itself).
+    let path = unescape(word);
     let path = path.trim_end_matches('/');
     let path = match path.strip_prefix("/var/run/") {
         Some(rest) => format!("/run/{rest}"),
         None => path.to_owned(),
     };
-    (!path.is_empty()).then_some(path)
+    (!path.is_empty()).then_some((kind, path, rest))
 }
 
-/// Writes the merged file of a tree, with `more` lines beside the packages' own; removes it where
-/// there is nothing to say.
+/// Where a quoted word ends: at the first quote that no backslash escapes.
+fn closing(text: &str, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    text.char_indices().find_map(|(at, letter)| {
+        let ends = letter == quote && !escaped;
+        escaped = letter == '\\' && !escaped;
+        ends.then_some(at)
+    })
+}
+
+/// The path that a line is about.
+pub(crate) fn subject(line: &str) -> Option<String> {
+    split(line).map(|(_, path, _)| path)
+}
+
+/// A word without its C escapes and doubled `%`; escapes that no line of ours has stay.
+fn unescape(word: &str) -> String {
+    let mut bytes = Vec::with_capacity(word.len());
+    let mut rest = word.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = rest.strip_prefix(b"\\x").and_then(|hex| hex.get(..2));
+        let value = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        match value {
+            Some(value) => {
+                bytes.push(value);
+                rest = &rest[4..];
+            }
+            // `\\` and `\"` stand for their second letter, `%%` for one.
+            None if rest.len() > 1 && (*first == b'\\' || rest.starts_with(b"%%")) => {
+                bytes.push(rest[1]);
+                rest = &rest[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Writes the merged file of a tree, with the lines `more` of what scripts did, which win over the
+/// packages' own; removes it where there is nothing to say.
 pub(super) fn write_merged(tree: &mut Tree<'_>, more: &str) -> Result<()> {
-    let mut packages = texts(tree, PACKAGES)?;
-    packages.push(more.to_owned());
+    let mut packages = vec![more.to_owned()];
+    packages.extend(texts(tree, PACKAGES)?);
     let system = texts(tree, SYSTEM)?;
     let merged = merge(packages.iter().map(String::as_str), system.iter().map(String::as_str));
     let path = format!("{SYSTEM}/{AUTOVAR}");
@@ -86,16 +132,11 @@ pub(super) struct Directory {
 impl Directory {
     /// Reads a line; `None` for one of another type. Fields that are left out are root's and 0755.
     pub(super) fn parse(line: &str) -> Option<Self> {
-        let line = line.trim();
-        let path = subject(line)?;
-        let (kind, _) = line.split_once(char::is_whitespace)?;
+        let (kind, path, rest) = split(line)?;
         if !matches!(kind.trim_end_matches(['!', '-', '=', '~', '^', '+']), "d" | "D") {
             return None;
         }
-        let quoted = line.contains('"') || line.contains('\'');
-        let rest =
-            if quoted { line.rsplit(['"', '\'']).next()? } else { line.split_once(&path)?.1 };
-        let mut fields = rest.trim_start_matches('/').split_whitespace();
+        let mut fields = rest.split_whitespace();
         let mode = fields.next().and_then(|mode| u32::from_str_radix(mode, 8).ok());
         let name = |field: Option<&str>| match field {
             None | Some("-") => "root".to_owned(),
@@ -135,9 +176,68 @@ pub(crate) fn merge<'a>(
 
 /// A line for a directory that a script made.
 pub(crate) fn directory_line(path: &str, mode: u32, user: &str, group: &str) -> String {
-    let quoted =
-        if path.contains(char::is_whitespace) { format!("\"{path}\"") } else { path.into() };
-    format!("d {quoted} 0{mode:o} {user} {group} - -\n")
+    format!("d {} 0{mode:o} {user} {group} - -\n", word(path))
+}
+
+/// A line for a link that a script made. A target is the rest of its line, in which systemd reads
+/// C escapes and specifiers.
+pub(super) fn link_line(path: &str, target: &str) -> String {
+    let target = target.replace('\\', "\\\\").replace('%', "%%");
+    format!("L {} - - - - {target}\n", word(path))
+}
+
+/// A line for a small text file: mode, user and group, and the content.
+pub(super) fn file_line(path: &str, (mode, user, group): (u32, &str, &str), text: &str) -> String {
+    // An empty argument is written `-`, a content that begins so is told apart by an escape.
+    let content = match text {
+        "" => "-".to_owned(),
+        text => escape_content(text),
+    };
+    format!("f {} 0{mode:o} {user} {group} - {content}\n", word(path))
+}
+
+/// A line for a file whose content is at `source`.
+pub(super) fn copy_line(
+    path: &str,
+    (mode, user, group): (u32, &str, &str),
+    source: &str,
+) -> String {
+    let source = source.replace('\\', "\\\\").replace('%', "%%");
+    format!("C {} 0{mode:o} {user} {group} - {source}\n", word(path))
+}
+
+/// One word of a line: in quotes where it has to be, `%` doubled. systemd 252 reads no C escapes here.
+pub(crate) fn word(path: &str) -> String {
+    let mut escaped = String::with_capacity(path.len() + 2);
+    for letter in path.chars() {
+        match letter {
+            '%' => escaped.push_str("%%"),
+            '"' | '\\' => escaped.extend(['\\', letter]),
+            _ => escaped.push(letter),
+        }
+    }
+    let plain = |letter: char| !letter.is_whitespace() && !matches!(letter, '"' | '\'' | '\\');
+    if path.chars().all(plain) { escaped } else { format!("\"{escaped}\"") }
+}
+
+/// The content of an `f` line: one line, with C escapes, `%` doubled, nothing lost at its ends.
+fn escape_content(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 16);
+    let last = text.len().saturating_sub(1);
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '%' => escaped.push_str("%%"),
+            '\\' => escaped.push_str("\\\\"),
+            '\n' => escaped.push_str("\\n"),
+            '\t' => escaped.push_str("\\t"),
+            // Blanks at the ends would be stripped, and a lone `-` read as nothing.
+            ' ' | '-' if at == 0 || at == last => {
+                escaped.push_str(&format!("\\x{:02x}", u32::from(letter)));
+            }
+            _ => escaped.push(letter),
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]
@@ -151,6 +251,8 @@ mod tests {
             ("d /var/lib/x 0755 root root - -", Some("/var/lib/x")),
             ("  L  /opt/X - - - - ../y", Some("/opt/X")),
             ("d \"/var/lib/a b\" 0755 - - -", Some("/var/lib/a b")),
+            ("d \"/var/a \\\"b\\\\c\" 0755 - - -", Some("/var/a \"b\\c")),
+            ("d /var/a\\x20%%b 0755 - - -", Some("/var/a %b")),
             ("d /var/lib/x/ 0755 - - -", Some("/var/lib/x")),
             ("d /var/run/x 0755 - - -", Some("/run/x")),
             ("# d /var/lib/x", None),

@@ -67,6 +67,14 @@ impl Writable {
         }
     }
 
+    /// The directory that holds what is written and nothing else, where there is one.
+    pub(super) fn written(&self) -> Option<PathBuf> {
+        match &self.how {
+            How::Overlay { upper, .. } => Some(upper.clone()),
+            How::Copy(_) => None,
+        }
+    }
+
     /// Changes `tree` as the tree at `usr` was changed.
     pub(crate) fn apply(&self, tree: &mut Tree<'_>) -> Result<()> {
         match &self.how {

@@ -6,10 +6,9 @@
 //! Who makes new users (systemd-sysusers, scripts) is not decided here.
 
 mod check;
-mod table;
 
+pub(crate) use crate::account_table::Table;
 pub(crate) use check::{Expected, check_groups, check_users};
-pub(crate) use table::Table;
 
 use super::Error;
 use super::root::Root;

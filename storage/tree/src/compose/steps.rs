@@ -230,6 +230,8 @@ impl Job<'_> {
             requested: &[],
             repos: &[],
             state_sha512: &self.inputhash,
+            around: None,
+            rules: &cambium_rpm::scriptlets::Rules::default(),
             limits: self.options.limits,
             backend: Some(self.backend),
             timestamp: self.time,

@@ -6,6 +6,7 @@
 use super::Error;
 use super::accounts::Names;
 use super::root::{Kind, Root};
+use crate::assemble::{tmpfiles_subject as path_of, tmpfiles_word as word};
 use cambium_model::Observer;
 use std::collections::BTreeSet;
 
@@ -46,7 +47,7 @@ pub(crate) fn empty_into_tmpfiles(root: &Root, observer: &dyn Observer) -> Resul
     describe(root, "/var", &names, &mut lines, &mut lost)?;
     let mut seen = BTreeSet::new();
     lines.retain(|line| {
-        path_of(line).is_some_and(|path| !declared.contains(path) && seen.insert(path.to_owned()))
+        path_of(line).is_some_and(|path| !declared.contains(&path) && seen.insert(path))
     });
     for path in lost {
         observer.message(format!("Ignoring file in /var that a script made: {path}"));
@@ -56,11 +57,6 @@ pub(crate) fn empty_into_tmpfiles(root: &Root, observer: &dyn Observer) -> Resul
         root.remove(&format!("/var/{}", entry.name))?;
     }
     root.make_directory("/var")
-}
-
-/// The second field of a tmpfiles.d line.
-fn path_of(line: &str) -> Option<&str> {
-    line.split_whitespace().nth(1)
 }
 
 /// Paths that the tree's tmpfiles.d creates already.
@@ -75,7 +71,7 @@ fn declared(root: &Root) -> Result<BTreeSet<String>, Error> {
         for line in String::from_utf8_lossy(&text).lines() {
             let creates = line.starts_with(['d', 'D', 'L', 'f', 'q', 'Q', 'v', 'C', 'p']);
             if let Some(path) = path_of(line).filter(|_| creates) {
-                paths.insert(path.trim_end_matches('/').to_owned());
+                paths.insert(path);
             }
         }
     }
@@ -91,10 +87,11 @@ fn describe(
 ) -> Result<(), Error> {
     for entry in root.list(directory)? {
         let path = format!("{directory}/{}", entry.name);
-        let escaped = escape(&path);
+        let escaped = word(&path);
         match entry.kind {
             Kind::Link => {
-                let target = escape(&root.read_link(&path)?);
+                // A target is the rest of its line, in which C escapes are read.
+                let target = root.read_link(&path)?.replace('\\', "\\\\").replace('%', "%%");
                 lines.push(format!("L {escaped} - - - - {target}"));
             }
             Kind::Directory => {
@@ -109,23 +106,8 @@ fn describe(
             Kind::File | Kind::Other => lost.push(path),
         }
     }
-    lines.retain(|line| path_of(line) != Some("/var/lib/rpm-state"));
+    lines.retain(|line| path_of(line).as_deref() != Some("/var/lib/rpm-state"));
     Ok(())
-}
-
-/// A path as one word of tmpfiles.d(5): C escapes for what would end the word, `%` doubled.
-fn escape(path: &str) -> String {
-    let mut escaped = String::with_capacity(path.len());
-    for letter in path.chars() {
-        match letter {
-            '%' => escaped.push_str("%%"),
-            '\\' | '"' | '\'' | ' ' | '\t' | '\n' => {
-                escaped.push_str(&format!("\\x{:02x}", u32::from(letter)));
-            }
-            _ => escaped.push(letter),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
@@ -155,7 +137,7 @@ mod tests {
         assert_eq!(
             made,
             [
-                "d /var/lib/a\\x20b 2750 root root -",
+                "d \"/var/lib/a b\" 2750 root root -",
                 "d /var/lib/scratch 0755 root root -",
                 "L /var/lock - - - - /run/lock",
             ]

@@ -3,13 +3,14 @@
 use super::Host;
 use super::error::{Error, Result};
 use super::packages::{deployment_path, packages_of};
-use crate::assemble::{Assembly, Checkout, Extension, Layer, assemble};
+use crate::assemble::{Around, Assembly, Checkout, Extension, Layer, assemble};
 use crate::import::{ImportedPackage, Rpm, find_import, import, load_import};
 use cambium_model::{
     AssemblyStart, Base, Checksum, Fetched, Imported, Nevra, Observer, RepoStamp, Solution, Target,
     UnlockedState,
 };
 use cambium_ostree::{Repo, Sysroot};
+use cambium_rpm::scriptlets::Rules;
 use cambium_rpm::{Documentation, RepositoryStamp, ref_of_package};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -123,9 +124,12 @@ impl Host {
             packages: &inputs,
             removed: &solution.removed,
             requested: &target.origin.requested,
-            settings: &[],
+            settings: &self.settings(),
         });
         let checkouts = self.checkouts()?;
+        let rules = self.rules();
+        let etc = deployment_path(&self.config.sysroot, &target.merge).join("etc");
+        let around = Around { commit: &target.merge.id.checksum, etc: Some(&etc) };
         let assembled = assemble(
             &Assembly {
                 repo: repo.path(),
@@ -140,6 +144,8 @@ impl Host {
                 repos: &solution.repos,
                 state_sha512: &state,
                 keep: Some(NEW_COMMIT),
+                around: Some(around),
+                rules: &rules,
                 limits: self.config.limits,
                 // Where none works, that is told once a script is to run.
                 backend: self.find_sandbox().as_ref().ok(),
@@ -164,6 +170,17 @@ impl Host {
         transaction.set_ref(NEW_COMMIT, commit);
         transaction.commit()?;
         Ok(())
+    }
+
+    /// What is decided about scripts.
+    pub(super) fn rules(&self) -> Rules {
+        Rules::with(self.config.scripts.clone())
+    }
+
+    /// What of the configuration makes another tree of the same packages.
+    fn settings(&self) -> Vec<String> {
+        let rules = self.rules().fingerprint();
+        if rules.is_empty() { Vec::new() } else { vec![format!("scripts\n{rules}")] }
     }
 
     /// Where assemblies work and keep base checkouts; rpm-ostree's own place for the same.

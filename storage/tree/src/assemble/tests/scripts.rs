@@ -241,3 +241,99 @@ fn nothing_outside_sees_the_mounts() {
     assert_eq!(fs::read_to_string("/proc/self/mountinfo").unwrap(), before);
     assert_eq!(world.repo().commit_info(&world.base).unwrap().timestamp, TIME);
 }
+
+#[test]
+fn links_of_scripts_lead_nobody_outside() {
+    let world = World::new();
+    let outside = world.path("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("x"), "the host's\n").unwrap();
+    let at = outside.display();
+    let pre = format!(
+        "rm -r /usr/share/demo /var/lib/demo /etc/group\n\
+         ln -s {at} /usr/share/demo; ln -s {at} /var/lib/demo; ln -s {at}/x /etc/group\n\
+         ln -sf {at}/x /etc/shadow; ln -s {at} /usr/share/factory\n\
+         mkdir /var/lib/other; printf 'a\\0b' > /var/lib/other/binary\n"
+    );
+    let owned = FileOptions::new("/usr/share/demo/x").user("daemon").group("daemon");
+    let recipe = Recipe::new("demo", "1").with(owned, "package's").pre(&pre).edit(|builder| {
+        builder.with_dir_entry(FileOptions::dir("/var/lib/demo").user("daemon")).unwrap();
+    });
+    // Whether it can be assembled is another question; nothing outside may change.
+    drop(world.assemble(&world.layers(vec![recipe])));
+    use std::os::unix::fs::MetadataExt;
+    for path in [outside.clone(), outside.join("x")] {
+        assert_eq!(path.metadata().unwrap().uid(), 0, "{}", path.display());
+    }
+    assert_eq!(fs::read_to_string(outside.join("x")).unwrap(), "the host's\n");
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+    world.fsck();
+}
+
+/// rpm passes over a failing trigger, and rpm-ostree does not run it: it must not fail what
+/// installs there.
+#[test]
+fn a_failing_trigger_on_a_package_is_told_and_passed_over() {
+    #[derive(Default)]
+    struct Told(Mutex<Vec<String>>);
+    impl Observer for Told {
+        fn progress(&self, progress: Progress) {
+            if let Progress::Warning { text } = progress {
+                self.0.lock().unwrap().push(text);
+            }
+        }
+        fn cancelled(&self) -> bool {
+            false
+        }
+    }
+    let failing = |text: &str| rpm::Scriptlet::new(text).prog(vec!["/bin/sh"]);
+    let package = Recipe::new("base", "1").file("/usr/bin/base-tool", "").edit(|builder| {
+        builder.file_trigger_in("/usr/share/demo", None, failing("echo no luck >&2; exit 3"));
+        builder.trigger_in("demo", None, failing("exit 4"));
+    });
+    let world = World::with(package, |_| {});
+    let layers = world.layers(vec![Recipe::new("demo", "1").file("/usr/share/demo/x", "x")]);
+    let told = Told::default();
+    world.assemble_with(&layers, |_| {}, &told).unwrap();
+    let told = told.0.into_inner().unwrap();
+    assert_eq!(
+        told,
+        [
+            "base.filetriggerin failed: exit status 3, which rpm passes over too: no luck",
+            "base.triggerin failed: exit status 4, which rpm passes over too: ",
+        ]
+    );
+}
+
+#[test]
+fn what_the_configuration_leaves_out_is_in_the_commit() {
+    use cambium_rpm::scriptlets::{Rules, ScriptAction, ScriptRule};
+    let world = World::new();
+    let recipe = |name: &str| Recipe::new(name, "1").post("echo ran >> /usr/share/ran");
+    let layers = world.layers(vec![recipe("a"), recipe("b")]);
+    let rules = Rules::with(vec![ScriptRule {
+        package: "a".into(),
+        classes: vec![],
+        action: ScriptAction::Skip,
+        interpreter: vec![],
+        body: String::new(),
+        reason: "no".into(),
+    }]);
+    let with = |parts: &mut crate::fixture::Parts| parts.rules = rules.clone();
+    let first = world.assemble_with(&layers[..1], with, &Unobserved).unwrap().commit;
+    let left_out = |commit: &Checksum| {
+        let metadata = world.repo().commit_info(commit).unwrap().metadata;
+        metadata.get_strings("cambium.scripts-left-out")
+    };
+    assert_eq!(left_out(&first), Some(vec!["a-1-1.noarch post: no".to_owned()]));
+    assert_eq!(world.text(&first, "usr/share/ran"), None);
+    // A commit that begins from it still lacks what the script would have done.
+    let extend = |parts: &mut crate::fixture::Parts| {
+        parts.extend = Some(crate::fixture::extension(&first, &layers[..1]));
+    };
+    let second = world.assemble_with(&layers, extend, &Unobserved).unwrap().commit;
+    assert_eq!(left_out(&second), left_out(&first));
+    assert_eq!(world.text(&second, "usr/share/ran").as_deref(), Some("ran\n"));
+    let rebuilt = world.assemble(&layers).unwrap().commit;
+    assert_eq!(left_out(&rebuilt), None);
+}

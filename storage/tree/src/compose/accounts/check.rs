@@ -22,7 +22,7 @@ pub(crate) fn check_users(
     ignored: &[String],
 ) -> Result<(), Error> {
     let ids = |table: &Table| -> BTreeMap<String, (u32, u32)> {
-        let ids = |line: &super::table::Line| Some((line.number(2)?, line.number(3)?));
+        let ids = |line: &crate::account_table::Line| Some((line.number(2)?, line.number(3)?));
         table.lines().filter_map(|line| Some((line.name().to_owned(), ids(line)?))).collect()
     };
     let wanted = match expected {
