@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use cambium_integration::harness::{Host, Traces, oracle};
+use cambium_integration::fixture::base::Flavour;
+use cambium_integration::harness::{Host, Start, Traces, oracle};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -25,7 +26,11 @@ fn scripts_run_in_their_order_with_their_argument() {
     for never in ["pretrans", "preun", "postun", "verify"] {
         assert!(!lines.iter().any(|line| line.starts_with(never)), "{never} in {lines:?}");
     }
-    assert!(lines.contains(&"transfiletrigger /usr/lib/scripts/watched"), "{lines:?}");
+    let (file, transaction) = (
+        at("filetrigger /usr/lib/scripts/watched"),
+        at("transfiletrigger /usr/lib/scripts/watched"),
+    );
+    assert!(file.is_some() && file < post && posttrans < transaction, "{lines:?}");
 }
 
 #[test]
@@ -39,10 +44,16 @@ fn what_a_script_writes_is_in_the_image() {
 }
 
 #[test]
-fn a_lua_script_is_refused_by_name() {
+fn lua_is_run_by_rpms_own_interpreter() {
+    let (_host, root) = layered("lua");
+    assert_eq!(fs::read_to_string(root.join("usr/share/lua-ran/post")).unwrap(), "lua");
+}
+
+#[test]
+fn failing_lua_fails_its_transaction_and_says_why() {
     let host = Host::new().unwrap();
     let before = Traces::settled(&host).unwrap();
-    host.cambium(&["install", "lua"]).fails_with(&["lua-1-1.noarch", "%post", "Lua"]);
+    host.cambium(&["install", "lua-fails"]).fails_with(&["lua-fails.post", "lua says no"]);
     before.assert_unchanged(&host);
 }
 
@@ -97,4 +108,39 @@ fn a_script_sees_neither_the_host_nor_the_network() {
     // The scripts of the package could have written anywhere; they could only write to the image.
     assert!(!std::path::Path::new("/usr/share/scripts").exists());
     assert!(root.join("usr/share/scripts").exists());
+}
+
+/// What `--noscripts` is for, by configuration: what is left out is shown before, kept in the
+/// commit and in the log, and told of the deployment.
+#[test]
+fn the_configuration_leaves_scripts_out_and_that_is_recorded() {
+    const REASON: &str = "left out for a test";
+    let mut host = Host::with(Flavour::Tiny, Start::Later).unwrap();
+    let rule = format!(
+        "[[scripts.rules]]\npackage = 'scr*'\nclasses = ['post', 'filetriggerin']\n\
+         action = 'skip'\nreason = '{REASON}'\n"
+    );
+    fs::write(&host.places.config, rule).unwrap();
+    host.start().unwrap();
+    host.cambium(&["install", "scripts"]).ok();
+    let root = host.default_root().unwrap();
+    let trace = fs::read_to_string(root.join("usr/share/scripts/trace")).unwrap();
+    assert!(trace.contains("pre 1\n") && trace.contains("posttrans 1\n"), "{trace}");
+    assert!(!trace.contains("\npost 1") && !trace.contains("\nfiletrigger"), "{trace}");
+    assert!(!root.join("usr/bin/made-by-post").exists());
+    let line = format!("scripts-1-1.noarch post: {REASON}");
+    let status = host.cambium(&["status"]).ok().out;
+    assert!(status.contains("ScriptsLeftOut") && status.contains(&line), "{status}");
+    let log = host.places.state.join("txlog");
+    let noted = walkdir::WalkDir::new(&log).into_iter().map(Result::unwrap).any(|entry| {
+        let bytes = fs::read(entry.path()).unwrap_or_default();
+        bytes.windows(REASON.len()).any(|part| part == REASON.as_bytes())
+    });
+    assert!(noted, "nothing in {}", log.display());
+
+    // The packages are imported by now, so that a plan knows their scripts.
+    host.cambium(&["uninstall", "scripts"]).ok();
+    let plan = host.cambium(&["install", "--dry-run", "scripts"]).ok().out;
+    assert!(plan.contains(&format!("scripts.post will not run: {REASON}")), "{plan}");
+    assert!(plan.contains("scripts.prein /bin/sh"), "{plan}");
 }

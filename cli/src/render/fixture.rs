@@ -34,6 +34,7 @@ fn deployment(index: u32, byte: &str, refspec: &str) -> Deployment {
         layered: Vec::new(),
         inactive: Vec::new(),
         removed: Vec::new(),
+        scripts_left_out: Vec::new(),
         kernel_arguments: vec!["root=UUID=1".into(), "quiet".into()],
         boot_checksum: "ff".repeat(32),
         gpg_verified_remote: false,

@@ -54,10 +54,11 @@ pub fn text(plan: &Plan, style: Style) -> String {
         };
         text.push_str(&format!("{}{unknown}\n", style.bold("Scripts that will run:")));
         for script in &plan.scripts {
-            text.push_str(&format!(
-                "  {}.{} {}\n",
-                script.package, script.kind, script.interpreter
-            ));
+            let what = match script.left_out.as_str() {
+                "" => script.interpreter.clone(),
+                reason => format!("will not run: {reason}"),
+            };
+            text.push_str(&format!("  {}.{} {what}\n", script.package, script.kind));
         }
     }
     advisories(&mut text, plan);

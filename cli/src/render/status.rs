@@ -149,6 +149,7 @@ fn one(
     }
     list("InactiveRequests", &deployment.inactive);
     list("LayeredPackages", &deployment.layered);
+    list("ScriptsLeftOut", &deployment.scripts_left_out);
     if let Some(origin) = origin {
         list("LocalPackages", &nevras(&origin.requested_local));
         list("LocalForcedPackages", &nevras(&origin.requested_local_fileoverride));

@@ -146,15 +146,15 @@ impl TryFrom<v1::PlannedPackage> for PlannedPackage {
 
 impl From<&ScriptNotice> for v1::ScriptNotice {
     fn from(script: &ScriptNotice) -> Self {
-        let ScriptNotice { package, kind, interpreter } = script.clone();
-        Self { package, kind, interpreter }
+        let ScriptNotice { package, kind, interpreter, left_out } = script.clone();
+        Self { package, kind, interpreter, left_out }
     }
 }
 
 impl From<v1::ScriptNotice> for ScriptNotice {
     fn from(wire: v1::ScriptNotice) -> Self {
-        let v1::ScriptNotice { package, kind, interpreter } = wire;
-        Self { package, kind, interpreter }
+        let v1::ScriptNotice { package, kind, interpreter, left_out } = wire;
+        Self { package, kind, interpreter, left_out }
     }
 }
 

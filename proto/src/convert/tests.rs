@@ -176,7 +176,8 @@ fn deployment() -> impl Strategy<Value = Deployment> {
         .prop_map(|(stateroot, checksum, serial)| DeploymentId { stateroot, checksum, serial });
     let head = (id, any::<u32>(), any::<[bool; 5]>(), unlocked, option::of(origin()), checksum());
     let versions = (option::of(".{0,9}"), any::<u64>(), option::of(".{0,9}"), any::<u64>());
-    let tail = (vec(nevra(), 0..2), btree_map(".{0,5}", ".{0,5}", 0..3), option::of(".{0,9}"));
+    let tail =
+        (vec(nevra(), 0..2), words(), btree_map(".{0,5}", ".{0,5}", 0..3), option::of(".{0,9}"));
     (head, versions, words(), words(), words(), ".{0,9}", tail).prop_map(
         |(head, versions, layered, inactive, kernel_arguments, boot_checksum, tail)| Deployment {
             id: head.0,
@@ -195,11 +196,12 @@ fn deployment() -> impl Strategy<Value = Deployment> {
             layered,
             inactive,
             removed: tail.0,
+            scripts_left_out: tail.1,
             kernel_arguments,
             boot_checksum,
             gpg_verified_remote: head.2[4],
-            base_metadata: tail.1,
-            problem: tail.2,
+            base_metadata: tail.2,
+            problem: tail.3,
         },
     )
 }
@@ -294,6 +296,7 @@ fn plan() -> impl Strategy<Value = Plan> {
         package,
         kind: "post".into(),
         interpreter: "/bin/sh".into(),
+        left_out: "it hangs".into(),
     });
     let bases = (checksum(), option::of(".{0,9}"), checksum(), option::of(".{0,9}"));
     let lists = (vec(diff(), 0..3), vec(planned(), 0..3), vec(script, 0..2), vec(advisory, 0..2));

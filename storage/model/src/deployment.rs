@@ -72,6 +72,9 @@ pub struct Deployment {
     pub inactive: Vec<String>,
     /// Base packages that are removed: `rpmostree.removed-base-packages`.
     pub removed: Vec<Nevra>,
+    /// Scripts of its packages that the configuration left out: `cambium.scripts-left-out`.
+    #[serde(default)]
+    pub scripts_left_out: Vec<String>,
     /// The kernel arguments of its boot entry, in order.
     pub kernel_arguments: Vec<String>,
     /// The boot checksum (kernel and initramfs), for /boot's use.
@@ -105,6 +108,7 @@ impl Deployment {
             layered: Vec::new(),
             inactive: Vec::new(),
             removed: Vec::new(),
+            scripts_left_out: Vec::new(),
             kernel_arguments: Vec::new(),
             boot_checksum: String::new(),
             gpg_verified_remote: false,

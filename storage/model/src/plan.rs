@@ -51,6 +51,8 @@ pub struct ScriptNotice {
     pub kind: String,
     /// Its interpreter.
     pub interpreter: String,
+    /// Why it will not run; empty for one that will.
+    pub left_out: String,
 }
 
 /// How bad an advisory says it is.

@@ -68,6 +68,9 @@ pub struct DeploymentSummary {
     pub timestamp: u64,
     /// Packages layered on the base.
     pub layered: Vec<String>,
+    /// Scripts of its packages that the host's configuration left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scripts_left_out: Vec<String>,
     /// Whether the system ran from it at that time.
     pub booted: bool,
     /// Whether it was staged.
@@ -85,6 +88,7 @@ impl From<&Deployment> for DeploymentSummary {
             base_checksum: deployment.base_checksum.to_string(),
             timestamp: deployment.timestamp,
             layered: deployment.layered.clone(),
+            scripts_left_out: deployment.scripts_left_out.clone(),
             booted: deployment.booted,
             staged: deployment.staged,
             pinned: deployment.pinned,

@@ -45,11 +45,20 @@ fn plan() -> Plan {
         download_bytes: 13_000_000,
         disk: SpaceNeed { needed: 39_000_000, free: 20_000_000_000 },
         boot: SpaceNeed { needed: 90_000_000, free: 10_000_000 },
-        scripts: vec![ScriptNotice {
-            package: "vim".into(),
-            kind: "post".into(),
-            interpreter: "/bin/sh".into(),
-        }],
+        scripts: vec![
+            ScriptNotice {
+                package: "vim".into(),
+                kind: "post".into(),
+                interpreter: "/bin/sh".into(),
+                left_out: String::new(),
+            },
+            ScriptNotice {
+                package: "akmod".into(),
+                kind: "posttrans".into(),
+                interpreter: "/bin/sh".into(),
+                left_out: "built in CI".into(),
+            },
+        ],
         scripts_unknown: 1,
         advisories: vec![Advisory {
             id: "F-1".into(),
@@ -81,6 +90,7 @@ Keeping 1 layered package
 Inactive requests: sed
 Scripts that will run: (not known yet for 1 package)
   vim.post /bin/sh
+  akmod.posttrans will not run: built in CI
 Advisories: 1 (1 security, at worst important)
 Will download: 13.0 MB
 Disk: 39.0 MB needed, 20.0 GB free

@@ -102,6 +102,7 @@ impl Sysroot {
         let metadata = commit.as_ref().map(|info| info.metadata.clone()).unwrap_or_default();
         let layered = metadata.get_strings("rpmostree.packages").unwrap_or_default();
         let layered = if layered_on.is_some() { layered } else { Vec::new() };
+        let left_out = metadata.get_strings("cambium.scripts-left-out").unwrap_or_default();
         let requested = origin.as_ref().map(|origin| origin.requested.as_slice()).unwrap_or(&[]);
         let inactive = requested.iter().filter(|name| !layered.contains(name)).cloned().collect();
         let remote = origin.as_ref().and_then(|origin| match &origin.refspec {
@@ -133,6 +134,7 @@ impl Sysroot {
             layered,
             inactive,
             removed: removed(&metadata),
+            scripts_left_out: left_out,
             kernel_arguments: kernel_arguments(raw),
             boot_checksum: raw.bootcsum().to_string(),
             gpg_verified_remote,

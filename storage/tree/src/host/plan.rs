@@ -12,7 +12,8 @@ use cambium_model::{
     intend,
 };
 use cambium_ostree::{Repo, Sysroot};
-use cambium_rpm::{Documentation, Header, ScriptletKind};
+use cambium_rpm::scriptlets::{Authority, Rules, ScriptAction, ScriptClass};
+use cambium_rpm::{Documentation, Header};
 
 impl Host {
     /// The receipt of what `request` would do. Nothing changes but caches.
@@ -79,7 +80,7 @@ impl Host {
         plan.warnings = solution.warnings;
         plan.problem = problem;
         plan.packages = solution.packages;
-        look_into_packages(&repo, &mut plan)?;
+        look_into_packages(&repo, &self.rules(), &mut plan)?;
         if plan.problem.is_none() {
             self.add_removed(&repo, target, &mut plan)?;
         }
@@ -129,21 +130,18 @@ impl Host {
     }
 }
 
-/// The scripts that an assembly runs.
-const RUN: [ScriptletKind; 3] = [ScriptletKind::Pre, ScriptletKind::Post, ScriptletKind::PostTrans];
-
 const COMPLETE: cambium_ostree::CommitState = cambium_ostree::CommitState::Complete;
 
 /// Counts what is imported already as nothing to download, and lists the scripts of packages
 /// whose headers are at hand.
-fn look_into_packages(repo: &Repo, plan: &mut Plan) -> Result<()> {
+fn look_into_packages(repo: &Repo, rules: &Rules, plan: &mut Plan) -> Result<()> {
     for package in &mut plan.packages {
         let checksum = Some(package.checksum.as_str());
         match find_import(repo, &package.nevra, checksum, Documentation::Keep)? {
             Some(import) => {
                 package.download_bytes = 0;
                 if package.action != PlannedAction::Keep {
-                    plan.scripts.extend(scripts(&import.header));
+                    plan.scripts.extend(scripts(&import.header, rules)?);
                 }
             }
             None => plan.scripts_unknown += 1,
@@ -153,15 +151,34 @@ fn look_into_packages(repo: &Repo, plan: &mut Plan) -> Result<()> {
     Ok(())
 }
 
-fn scripts(header: &Header) -> impl Iterator<Item = ScriptNotice> + use<> {
-    let package = header.nevra().name.clone();
-    header.scriptlets().into_iter().filter(|script| RUN.contains(&script.kind)).map(move |script| {
-        ScriptNotice {
+/// The scripts of a package that may run; which triggers are set off is only known when all
+/// packages are. What the configuration leaves out is among them, with its reason.
+fn scripts(header: &Header, rules: &Rules) -> Result<Vec<ScriptNotice>> {
+    let package = &header.nevra().name;
+    let own = header.scriptlets().into_iter();
+    let mut found: Vec<_> = own
+        .filter_map(|script| Some((ScriptClass::of_scriptlet(script.kind)?, script.interpreter)))
+        .collect();
+    for trigger in header.triggers()? {
+        let class = ScriptClass::of_trigger(trigger.kind());
+        found.extend(class.map(|class| (class, trigger.interpreter)));
+    }
+    let mut notices = Vec::new();
+    for (class, interpreter) in found {
+        let rule = rules.find(package, class);
+        let left_out = match rule {
+            Some((rule, Authority::Builtin)) if rule.action == ScriptAction::Skip => continue,
+            Some((rule, _)) if rule.action == ScriptAction::Skip => rule.reason().to_owned(),
+            _ => String::new(),
+        };
+        notices.push(ScriptNotice {
             package: package.clone(),
-            kind: script.kind.as_str().to_owned(),
-            interpreter: script.interpreter.first().cloned().unwrap_or_default(),
-        }
-    })
+            kind: class.as_str().to_owned(),
+            interpreter: interpreter.into_iter().next().unwrap_or_default(),
+            left_out,
+        });
+    }
+    Ok(notices)
 }
 
 /// A plan that changes no packages.
