@@ -172,6 +172,7 @@ fn lay_out(view: &mut View, spec: &Spec) -> Result<File, Error> {
 /// the while.
 fn show(view: &mut View, spec: &Spec, bind: &Bind) -> Result<(), Error> {
     let target = text(spec, &bind.target)?;
+    parents(view, &target)?;
     if bind.access == Access::ReadWrite {
         return view.show(&bind.source, &target);
     }
@@ -186,7 +187,6 @@ fn show(view: &mut View, spec: &Spec, bind: &Bind) -> Result<(), Error> {
             (rustix::fs::open(directory, flags, Mode::empty()).map_err(failed)?, name)
         }
     };
-    parents(view, &target)?;
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let source = openat(&place, name.as_str(), flags, Mode::empty()).map_err(failed)?;
     copy(view, source.into(), &bind.source, target)
