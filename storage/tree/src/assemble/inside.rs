@@ -80,7 +80,7 @@ impl Inside {
     /// gives its owner; a link there is replaced, not followed.
     pub(super) fn put(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()> {
         let failed = self.failed("write", path);
-        let owner = self.stat(path)?.filter(|stat| is_file(stat)).map(|s| (s.st_uid, s.st_gid));
+        let owner = self.stat(path)?.filter(is_file).map(|s| (s.st_uid, s.st_gid));
         let (directory, name) = self.parent(path).map_err(&failed)?;
         let temporary = format!(".{name}.cambium");
         match rustix::fs::unlinkat(&directory, temporary.as_str(), AtFlags::empty()) {
@@ -153,7 +153,7 @@ impl Inside {
             return change().map_err(&failed);
         }
         let file = self.open_itself(path).map_err(&failed)?;
-        let mut capability = vec![0; 64];
+        let mut capability = [0; 64];
         let had = rustix::fs::fgetxattr(&file, CAPABILITY, &mut capability[..]).ok();
         change().map_err(&failed)?;
         let mode = Mode::from_raw_mode(before.st_mode & 0o7777);
