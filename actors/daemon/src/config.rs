@@ -88,11 +88,13 @@ pub(crate) struct LayeringConfig {
     pub(crate) recommends: bool,
     /// Refuse to layer anything.
     pub(crate) locked: bool,
+    /// Carry packages' IMA signatures over to their files.
+    pub(crate) ima: bool,
 }
 
 impl Default for LayeringConfig {
     fn default() -> Self {
-        Self { recommends: true, locked: false }
+        Self { recommends: true, locked: false, ima: false }
     }
 }
 
@@ -242,7 +244,7 @@ mod tests {
     fn the_administrator_wins_key_by_key() {
         let vendor = "[metrics]\nlisten = 'off'\n[layering]\nrecommends = false\n";
         let config = parse(&[vendor, "[layering]\nlocked = true\n"]).unwrap();
-        assert_eq!(config.layering, LayeringConfig { recommends: false, locked: true });
+        assert_eq!(config.layering, LayeringConfig { recommends: false, locked: true, ima: false });
         assert_eq!(config.metrics.listen, "off");
     }
 

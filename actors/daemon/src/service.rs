@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use cambium_frontends::grpc::{self, Backend};
 use cambium_frontends::metrics::{self, HostMetrics, Metrics};
 use cambium_messages::coordinator::{Drain, Resume};
-use cambium_tree::{Host, HostConfig};
+use cambium_tree::{FileSignatures, Host, HostConfig};
 use cambium_workers::supervisor::{Health, Supervised, check};
 use cambium_workers::txlog::LogPlace;
 use prometheus_client::registry::Registry;
@@ -54,6 +54,10 @@ async fn live(places: Places, config: Config) -> Result<()> {
         locked: config.layering.locked,
         limits: config.sandbox.limits(),
         scripts: config.scripts.rules,
+        file_signatures: match config.layering.ima {
+            true => FileSignatures::Carry,
+            false => FileSignatures::Drop,
+        },
     }));
     let log = LogPlace { directory: places.state.join("txlog"), keep: config.history.keep };
     let actors = Actors::start(host, log, &mut registry).await?;

@@ -53,6 +53,8 @@ pub struct Import {
     pub packages: Vec<Fetched>,
     /// The repositories that they came from.
     pub repos: Vec<RepoStamp>,
+    /// The base, whose policy labels them.
+    pub base: Checksum,
 }
 
 /// Writes the ref that keeps a commit from garbage collection until its deployment does.

@@ -68,9 +68,9 @@ impl Handler<Import> for Repo {
     type Result = Reply<Vec<Imported>>;
 
     fn handle(&mut self, message: Import, context: &mut Self::Context) -> Self::Result {
-        let Import { call, packages, repos } = message;
+        let Import { call, packages, repos, base } = message;
         guarded(&self.worker, context, &call, "import packages", || {
-            Ok(self.host.import(packages, &repos, &call)?)
+            Ok(self.host.import(packages, &repos, &base, &call)?)
         })
     }
 }

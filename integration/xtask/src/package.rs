@@ -65,6 +65,7 @@ pub const PACKAGES: &[Native] = &[
     native(For::Testing, "qemu-utils", "qemu-img"),
     native(For::Testing, "mount", ""),
     native(For::Testing, "docker.io", "moby-engine"),
+    native(For::Testing, "selinux-utils", "libselinux-utils"),
 ];
 
 #[cfg(test)]

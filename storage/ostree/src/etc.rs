@@ -8,7 +8,9 @@
 use crate::attributes::{Attributes, read_xattrs};
 use crate::checkout::copy_file;
 use crate::error::{Result, io};
+use crate::labels::Policy;
 use crate::repo::Repo;
+use crate::sysroot::label_if_missing;
 use crate::tree::Node;
 use cambium_model::Checksum;
 use rustix::fs::{AtFlags, CWD, Gid, Mode, Uid, XattrFlags};
@@ -102,8 +104,15 @@ pub(crate) fn conflicts(
     Ok(conflicts)
 }
 
-/// Carries changes from `current` over to `target`, a copy of what the new tree ships.
-pub(crate) fn apply(changes: &Changes, current: &Path, target: &Path) -> Result<()> {
+/// Carries changes from `current` over to `target`, a copy of what the new tree ships. Files keep
+/// their labels, as in libostree's merge; those that have none get what `policy`, the new tree's,
+/// says.
+pub(crate) fn apply(
+    changes: &Changes,
+    current: &Path,
+    target: &Path,
+    policy: Option<&Policy>,
+) -> Result<()> {
     for (path, change) in changes {
         let to = target.join(path);
         if *change == LocalChange::Removed {
@@ -126,6 +135,7 @@ pub(crate) fn apply(changes: &Changes, current: &Path, target: &Path) -> Result<
             remove(&to)?;
             copy_file(&from, &to)?;
         }
+        label_if_missing(policy, &to, &format!("etc/{}", path.to_string_lossy()))?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod checkout;
 mod dirtree;
 mod error;
 mod etc;
+mod labels;
 mod metadata;
 mod object;
 mod origin;
@@ -25,6 +26,7 @@ pub use attributes::Attributes;
 pub use dirtree::{Child, Listing};
 pub use error::{Conflict, Error, Result};
 pub use etc::{EtcConflict, LocalChange};
+pub use labels::{Labels, Policy};
 pub use metadata::Metadata;
 pub use object::ObjectKind;
 pub use origin::{parse_origin, render_origin};
@@ -37,4 +39,4 @@ pub use sysroot::{
     ChangeKey, DeployRequest, Finalization, Forecast, Kernel, Pinned, Remote, Retention, Space,
     Swap, Sysroot, SysrootLock, UsedPackages,
 };
-pub use tree::{CommitSpec, ConflictPolicy, Node, Root, Tree};
+pub use tree::{CommitSpec, ConflictPolicy, Node, Relabelled, Root, Tree};

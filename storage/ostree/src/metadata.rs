@@ -47,6 +47,13 @@ impl Metadata {
         self
     }
 
+    /// Without `key`.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        self.0.remove(key);
+        self
+    }
+
     /// The value of `key`, of whatever type.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&glib::Variant> {

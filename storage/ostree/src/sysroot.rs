@@ -9,6 +9,7 @@ mod degraded;
 mod edit;
 mod forecast;
 mod kernel;
+mod labels;
 mod prepare;
 mod reap;
 mod staged;
@@ -20,6 +21,7 @@ pub use collect::UsedPackages;
 pub use edit::Pinned;
 pub use forecast::Forecast;
 pub use kernel::Kernel;
+pub(crate) use labels::label_if_missing;
 pub use prepare::DeployRequest;
 pub use swap::{Retention, Swap};
 

@@ -8,19 +8,23 @@
 //! This is libostree's mutable tree written anew: its binding aborts on a directory whose
 //! metadata is unset, and cannot tell what is loaded.
 
+mod labels;
 mod merge;
 mod write;
 
+pub use labels::Relabelled;
 pub use merge::ConflictPolicy;
 pub use write::{CommitSpec, Root};
 
 use crate::attributes::Attributes;
 use crate::dirtree::{Child, Listing, Subtree};
 use crate::error::{Error, Result};
+use crate::labels::{Kind, Labels};
 use crate::object::Id;
 use crate::repo::Repo;
 use cambium_model::Checksum;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::Read;
 use std::path::Path;
 
@@ -39,7 +43,8 @@ pub struct Tree<'r> {
     repo: &'r Repo,
     root: Directory,
     /// Attributes that are used but perhaps not yet in the repository.
-    pending: BTreeMap<Id, glib::Variant>,
+    pending: Pending,
+    labels: Labels,
 }
 
 /// A directory: either as the repository holds it, or loaded, or changed.
@@ -115,7 +120,7 @@ impl<'r> Tree<'r> {
     /// An empty tree, owned by root with mode 0755.
     #[must_use]
     pub fn empty(repo: &'r Repo) -> Self {
-        Self { repo, root: Directory::default(), pending: BTreeMap::new() }
+        Self::new(repo, Directory::default())
     }
 
     /// The tree of a commit, loaded as far as it is looked at.
@@ -123,8 +128,11 @@ impl<'r> Tree<'r> {
     /// # Errors
     /// When the commit is not here.
     pub fn from_commit(repo: &'r Repo, commit: &Checksum) -> Result<Self> {
-        let root = repo.root(commit)?.into();
-        Ok(Self { repo, root, pending: BTreeMap::new() })
+        Ok(Self::new(repo, repo.root(commit)?.into()))
+    }
+
+    fn new(repo: &'r Repo, root: Directory) -> Self {
+        Self { repo, root, pending: BTreeMap::new(), labels: Labels::default() }
     }
 
     /// The repository that it is made in.
@@ -198,7 +206,8 @@ impl<'r> Tree<'r> {
     /// # Errors
     /// When a part of the path is a file.
     pub fn ensure_dir(&mut self, path: &str, attributes: &Attributes) -> Result<()> {
-        let meta = self.remember(attributes);
+        let attributes = self.labelled(path, Kind::Directory, attributes)?;
+        let meta = self.remember(&attributes);
         let repo = self.repo;
         let Ok((parents, name)) = split(path) else {
             components(path)?;
@@ -219,13 +228,16 @@ impl<'r> Tree<'r> {
         Ok(())
     }
 
-    /// Gives the directory `path`, made if it is missing, these attributes.
+    /// Gives the directory `path`, made if it is missing, these attributes. In a tree that labels,
+    /// one that is there and has a label keeps that.
     ///
     /// # Errors
     /// When a part of the path is a file.
     pub fn set_dir(&mut self, path: &str, attributes: &Attributes) -> Result<()> {
-        self.ensure_dir(path, attributes)?;
-        let meta = self.remember(attributes);
+        let present = self.lookup(path)?;
+        let attributes = self.labelled_anew(path, attributes, present.as_ref())?;
+        self.ensure_dir(path, &attributes)?;
+        let meta = self.remember(&attributes);
         // The attributes belong to the entry in the parent, which therefore changes.
         self.make(&components(path)?, path)?.meta = Some(meta);
         Ok(())
@@ -241,7 +253,8 @@ impl<'r> Tree<'r> {
         attributes: &Attributes,
         content: &[u8],
     ) -> Result<Checksum> {
-        let file = self.repo.write_bytes(attributes, content)?;
+        let attributes = self.labelled(path, Kind::Regular, attributes)?;
+        let file = self.repo.write_bytes(&attributes, content)?;
         self.put_object(path, &file)?;
         Ok(file)
     }
@@ -256,7 +269,8 @@ impl<'r> Tree<'r> {
         attributes: &Attributes,
         content: &mut dyn Read,
     ) -> Result<Checksum> {
-        let file = self.repo.write_reader(attributes, content)?;
+        let attributes = self.labelled(path, Kind::Regular, attributes)?;
+        let file = self.repo.write_reader(&attributes, content)?;
         self.put_object(path, &file)?;
         Ok(file)
     }
@@ -271,7 +285,8 @@ impl<'r> Tree<'r> {
         attributes: &Attributes,
         source: &Path,
     ) -> Result<Checksum> {
-        let file = self.repo.write_disk_file(attributes, source)?;
+        let attributes = self.labelled(path, Kind::Regular, attributes)?;
+        let file = self.repo.write_disk_file(&attributes, source)?;
         self.put_object(path, &file)?;
         Ok(file)
     }
@@ -286,7 +301,8 @@ impl<'r> Tree<'r> {
         attributes: &Attributes,
         target: &str,
     ) -> Result<Checksum> {
-        let file = self.repo.write_symlink(attributes, target)?;
+        let attributes = self.labelled(path, Kind::Symlink, attributes)?;
+        let file = self.repo.write_symlink(&attributes, target)?;
         self.put_object(path, &file)?;
         Ok(file)
     }
@@ -410,27 +426,28 @@ impl<'r> Tree<'r> {
     /// directory above it counts as changed.
     fn make(&mut self, parts: &[&str], path: &str) -> Result<&mut Directory> {
         let default = self.remember(&Attributes::root(0o755));
-        let repo = self.repo;
+        let (repo, labels, pending) = (self.repo, &self.labels, &mut self.pending);
         let mut at = &mut self.root;
-        for part in parts {
+        for (depth, part) in parts.iter().enumerate() {
             let entries = at.change(repo)?;
             if entries.files.contains_key(*part) {
                 return Err(through_file(path));
             }
-            at = entries
-                .directories
-                .entry((*part).to_owned())
-                .or_insert_with(|| Directory { meta: Some(default), ..Directory::default() });
+            at = match entries.directories.entry((*part).to_owned()) {
+                Entry::Occupied(there) => there.into_mut(),
+                Entry::Vacant(missing) => {
+                    let above = parts[..=depth].join("/");
+                    let meta = labels::new_directory(labels, &above, default, pending)?;
+                    missing.insert(Directory { meta: Some(meta), ..Directory::default() })
+                }
+            };
         }
         Ok(at)
     }
 
     /// The id of these attributes, which [`Self::write`] will make sure are in the repository.
     fn remember(&mut self, attributes: &Attributes) -> Id {
-        let variant = attributes.dirmeta();
-        let id = Id::of(variant.data());
-        self.pending.entry(id).or_insert(variant);
-        id
+        remember(&mut self.pending, attributes)
     }
 
     fn attributes(&self, meta: Option<Id>) -> Result<Attributes> {
@@ -442,6 +459,16 @@ impl<'r> Tree<'r> {
             },
         }
     }
+}
+
+/// Directories' attributes that are not yet in the repository.
+type Pending = BTreeMap<Id, glib::Variant>;
+
+fn remember(pending: &mut Pending, attributes: &Attributes) -> Id {
+    let variant = attributes.dirmeta();
+    let id = Id::of(variant.data());
+    pending.entry(id).or_insert(variant);
+    id
 }
 
 /// What was at a path.

@@ -28,7 +28,7 @@ pub use import::{ImportMetadata, PackageListEntry, RepositoryStamp, package_list
 pub use order::install_order;
 pub use package::Package;
 pub use payload::{
-    Documentation, Entry, EntryKind, FileReader, Payload, PayloadOptions, Remainder,
+    Documentation, Entry, EntryKind, FileReader, FileSignatures, Payload, PayloadOptions, Remainder,
 };
 pub use pkgref::{package_of_ref, ref_of_package};
 pub use verify::{Keyring, Signature};

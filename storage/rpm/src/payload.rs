@@ -33,11 +33,23 @@ pub enum Documentation {
     Skip,
 }
 
+/// Whether the signatures of files are taken, which a kernel with IMA checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FileSignatures {
+    /// Left out: they make every file another object, for hosts that never look at them.
+    #[default]
+    Drop,
+    /// As `security.ima`: `ima: true` of a treefile.
+    Carry,
+}
+
 /// How a payload is read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PayloadOptions {
     /// Whether `%doc` files are taken.
     pub documentation: Documentation,
+    /// Whether the signatures of files are taken.
+    pub file_signatures: FileSignatures,
 }
 
 /// What an entry is.
@@ -154,7 +166,10 @@ impl<'a> Payload<'a> {
                     }
                 }
             }
-            let xattrs = if path.is_some() { capability::xattrs(&package, &info)? } else { vec![] };
+            let xattrs = match path {
+                Some(_) => capability::xattrs(&package, &info, options.file_signatures)?,
+                None => Vec::new(),
+            };
             if info.file_type() == FileType::Special && path.is_some() {
                 let path = info.path;
                 return Err(Error::UnsupportedPath { package, path });

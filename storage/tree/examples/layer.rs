@@ -13,9 +13,11 @@
 
 use cambium_model::{Checksum, Failure, FailureKind, Observer, Progress};
 use cambium_ostree::Repo;
-use cambium_rpm::{Documentation, Header, install_order};
+use cambium_rpm::{Header, install_order};
 use cambium_sandbox::{Backend, Confinement, Limits, Writing};
-use cambium_tree::{Assembly, Checkout, Extension, Layer, Rpm, SignaturePolicy, assemble, import};
+use cambium_tree::{
+    Assembly, Checkout, Extension, ImportOptions, Layer, Rpm, SignaturePolicy, assemble, import,
+};
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -92,7 +94,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let rpms: Vec<Rpm> = arguments.files.into_iter().map(rpm).collect();
     let started = Instant::now();
-    let imported = import(&arguments.repo, &rpms, Documentation::Keep, &Warnings)?;
+    let imported = import(&arguments.repo, &rpms, &ImportOptions::default(), &Warnings)?;
     println!("import of {} packages: {} ms", imported.len(), started.elapsed().as_millis());
 
     let headers: Vec<Header> = imported.iter().map(|package| package.header.clone()).collect();
@@ -129,6 +131,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         rules: &cambium_rpm::scriptlets::Rules::default(),
         limits: Limits::default(),
         backend: arguments.backend.as_ref(),
+        labelling: cambium_tree::Labelling::default(),
         timestamp: now,
     };
     for _ in 0..arguments.runs {

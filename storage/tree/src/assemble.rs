@@ -6,6 +6,9 @@
 //! wrote is read back. Nothing refers to the result until the caller deploys it: a failure or a
 //! kill leaves objects for the next prune and one temporary directory ([`remove_leftovers`]).
 //!
+//! What comes into the tree is labelled by the result's own SELinux policy (`labels`); what the base
+//! has keeps its labels.
+//!
 //! Deliberately absent: solving, downloading, deploying, kernels and initramfs. The caller makes
 //! sure that packages come in install order and that the base is complete in the repository.
 
@@ -14,6 +17,7 @@ mod checkouts;
 mod commit;
 mod copy;
 mod inside;
+mod labels;
 mod layer;
 mod memory;
 mod merge;
@@ -30,6 +34,7 @@ pub(crate) mod writable;
 
 pub use accounts::Accounts;
 pub use checkouts::{Checkout, remove_leftovers};
+pub use labels::Labelling;
 pub use stats::{Stats, Step};
 
 pub(crate) use commit::read_package_list;
@@ -107,6 +112,8 @@ pub struct Assembly<'a> {
     pub limits: Limits,
     /// By what scripts are run; `None` finds out once one is to run.
     pub backend: Option<&'a Backend>,
+    /// Whether files are labelled by the tree's SELinux policy.
+    pub labelling: Labelling,
     /// The commit's time in seconds since 1970, also the install time in the rpmdb.
     pub timestamp: u64,
     /// The ref that keeps the result from being collected; `None` leaves it to the caller. Written
@@ -150,7 +157,11 @@ pub fn assemble(assembly: &Assembly<'_>, observer: &dyn Observer) -> Result<Asse
 
     let task = format!("Applying {}", applied(assembly));
     observer.progress(Progress::TaskBegin { text: task });
+    let labeller = labels::Labeller::find(assembly.labelling, &repo, start, &new)?;
+    let labelled = labeller.layers(&repo, &new, observer)?;
+    let new: Vec<&Layer> = labelled.iter().collect();
     let mut tree = Tree::from_commit(&repo, start)?;
+    labeller.begin(&mut tree, observer)?;
     let gone = merge::remove_packages(&mut tree, &database, removed, assembly.base)?;
     merge::add_packages(&mut tree, &database, &new, assembly.packages)?;
     observer.progress(Progress::TaskEnd { text: "done".to_owned() });
@@ -168,6 +179,7 @@ pub fn assemble(assembly: &Assembly<'_>, observer: &dyn Observer) -> Result<Asse
         stats.finish(Step::Scripts);
         stage.writable.apply(&mut tree)?;
     }
+    labeller.follow(&mut tree, start, observer)?;
     cancelled(observer)?;
     stats.finish(Step::ReadBack);
 

@@ -5,8 +5,9 @@
 //! and initramfs, the ostree layout, commit metadata, the repository that is served. Packages
 //! become a tree by [`crate::import()`] and [`crate::assemble()`], as they do on a host.
 //!
-//! Deliberately absent: options and output of the command, SELinux labels (refused where they are
-//! needed), signing.
+//! Every file is labelled by the finished tree's own SELinux policy, where it has one.
+//!
+//! Deliberately absent: options and output of the command, signing.
 
 mod accounts;
 mod base;

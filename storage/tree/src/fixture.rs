@@ -1,12 +1,15 @@
 //! A small world for tests: a bare repository with a base tree that has a real shell and a real
 //! rpmdb, and real RPMs built on the spot.
 
+pub(crate) mod policy;
+
 use crate::assemble::{Assembled, Assembly, Checkout, Extension, Layer, assemble};
-use crate::import::{ImportedPackage, Rpm, SignaturePolicy, import};
+use crate::import::{ImportOptions, ImportedPackage, Rpm, SignaturePolicy, import};
 use crate::{Error, Result};
 use cambium_model::{Checksum, Nevra, Observer, Unobserved};
-use cambium_ostree::{Attributes, CommitSpec, ConflictPolicy, Metadata, Repo, RepoMode, Tree};
-use cambium_rpm::Documentation;
+use cambium_ostree::{
+    Attributes, CommitSpec, ConflictPolicy, Labels, Metadata, Policy, Repo, RepoMode, Tree,
+};
 use cambium_rpm::rpmdb::{Update, create};
 use cambium_sandbox::{Backend, Limits};
 use rpm::{BuildConfig, FileOptions, PackageBuilder, Scriptlet};
@@ -127,6 +130,9 @@ impl World {
             tree.merge(&package.commit, "base", ConflictPolicy::Refuse).unwrap();
         }
         add_directory(&mut tree, &database, "usr/share/rpm");
+        let labels = Labels::of(Policy::of_tree(&mut tree).unwrap());
+        tree.set_labels(labels);
+        tree.relabel("", &Unobserved).unwrap();
         let metadata = Metadata::new().string("version", "1").flag("ostree.bootable", true);
         let spec = CommitSpec { metadata, timestamp: Some(TIME), ..CommitSpec::default() };
         world.base = tree.commit(&spec).unwrap();
@@ -151,7 +157,9 @@ impl World {
             signature: SignaturePolicy::Unchecked,
         };
         let rpms: Vec<Rpm> = files.iter().map(rpm).collect();
-        import(&self.path("repo"), &rpms, Documentation::Keep, &Unobserved)
+        let policy = Policy::of_commit(&self.repo(), &self.base).ok().flatten();
+        let options = ImportOptions { policy, ..ImportOptions::default() };
+        import(&self.path("repo"), &rpms, &options, &Unobserved)
     }
 
     /// Builds and imports packages.
@@ -197,6 +205,7 @@ impl World {
             rules: &parts.rules,
             limits: parts.limits,
             backend: parts.backend.as_ref(),
+            labelling: crate::Labelling::default(),
             timestamp: TIME,
         };
         assemble(&assembly, observer)

@@ -23,8 +23,12 @@ pub use layer::AssembleTarget;
 
 use cambium_model::{HostState, ScriptSandbox};
 use cambium_ostree::{ChangeKey, Sysroot};
+use cambium_rpm::PayloadOptions;
 use cambium_rpm::scriptlets::ScriptRule;
 use cambium_sandbox::{Backend, Limits};
+
+pub use cambium_rpm::FileSignatures;
+
 use error::Result;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -44,6 +48,8 @@ pub struct HostConfig {
     pub limits: Limits,
     /// What is decided about packages' scripts, before the list that comes with the program.
     pub scripts: Vec<ScriptRule>,
+    /// Whether packages' IMA signatures are carried over to their files.
+    pub file_signatures: FileSignatures,
 }
 
 /// A host. Shared by all workers; every method may be called from any thread.
@@ -112,6 +118,12 @@ impl Host {
         let state = Arc::new(state);
         *seen = Some((key, state.clone()));
         Ok(state)
+    }
+
+    /// What of a package is taken.
+    fn payload(&self) -> PayloadOptions {
+        let file_signatures = self.config.file_signatures;
+        PayloadOptions { file_signatures, ..PayloadOptions::default() }
     }
 
     /// Forgets the last reading, where what it does not depend on has changed (repository

@@ -3,22 +3,25 @@
 //!
 //! Every file of a package commit belongs to root: names are known only in the tree that the
 //! package is layered on, so that owners are set there (`assemble`), and one import serves every
-//! base. Deliberately absent: downloading, and deleting the RPM files afterwards.
+//! base. SELinux labels are those of the policy that the caller names, the base's. Deliberately
+//! absent: downloading, and deleting the RPM files afterwards.
 
+mod labels;
 mod metadata;
 
+pub use labels::relabel;
+pub(crate) use labels::relabelled;
 pub use metadata::{ImportedPackage, find_import, load_import};
 
 use crate::{Error, Result};
 use cambium_model::{Checksum, Observer, Progress, ProgressUnit};
-use cambium_ostree::{Attributes, CommitSpec, Node, Repo, Tree};
+use cambium_ostree::{Attributes, CommitSpec, Labels, Node, Policy, Repo, Tree};
 use cambium_rpm::{
-    Documentation, Entry, EntryKind, Keyring, Package, PayloadOptions, RepositoryStamp,
-    ref_of_package,
+    Entry, EntryKind, Keyring, Package, PayloadOptions, RepositoryStamp, ref_of_package,
 };
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Permission, set-id and sticky bits of `st_mode`.
 const PERMISSIONS: u32 = 0o7777;
@@ -46,6 +49,15 @@ pub enum SignaturePolicy {
     Unchecked,
 }
 
+/// By which rules packages are imported.
+#[derive(Debug, Clone, Default)]
+pub struct ImportOptions {
+    /// What of a package is taken.
+    pub payload: PayloadOptions,
+    /// The policy that labels its files; `None` for no labels.
+    pub policy: Option<Arc<Policy>>,
+}
+
 /// Imports `rpms` into the repository at `repo`, in parallel. The answer is in their order. A
 /// package that the repository holds already, from the same bytes and by the same rules, is not
 /// read beyond its header.
@@ -55,14 +67,14 @@ pub enum SignaturePolicy {
 pub fn import(
     repo: &Path,
     rpms: &[Rpm],
-    documentation: Documentation,
+    options: &ImportOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<ImportedPackage>> {
     observer.progress(Progress::TaskBegin { text: "Importing packages".to_owned() });
     let work = Work {
         repo,
         rpms,
-        documentation,
+        options,
         observer,
         next: AtomicUsize::new(0),
         done: AtomicUsize::new(0),
@@ -93,7 +105,7 @@ pub fn import(
 struct Work<'a> {
     repo: &'a Path,
     rpms: &'a [Rpm],
-    documentation: Documentation,
+    options: &'a ImportOptions,
     observer: &'a dyn Observer,
     next: AtomicUsize,
     done: AtomicUsize,
@@ -121,7 +133,7 @@ impl Work<'_> {
             if self.stop.load(Ordering::Relaxed) || self.observer.cancelled() {
                 return Err(Error::Cancelled);
             }
-            let imported = import_one(&repo, rpm, self.documentation, self.observer)?;
+            let imported = import_one(&repo, rpm, self.options, self.observer)?;
             transaction.set_ref(&imported.reference, &imported.commit);
             let item = imported.header.nevra().to_string();
             if let Ok(mut results) = self.results.lock() {
@@ -141,7 +153,7 @@ impl Work<'_> {
 fn import_one(
     repo: &Repo,
     rpm: &Rpm,
-    documentation: Documentation,
+    options: &ImportOptions,
     observer: &dyn Observer,
 ) -> Result<ImportedPackage> {
     let package = Package::open(&rpm.path)?;
@@ -151,19 +163,22 @@ fn import_one(
         let key = header.require_signature(keyring)?;
         tracing::debug!(package = %header.nevra(), key, "signature is good");
     }
-    let metadata = metadata::of(&header, rpm, documentation)?;
+    let metadata = metadata::of(&header, rpm, options)?;
     let reference = ref_of_package(header.nevra());
-    if let Some(commit) = metadata::valid_import(repo, &reference, &metadata)? {
+    if let Some(commit) = metadata::valid_import(repo, &reference, &metadata, &options.payload)? {
+        let (commit, _) = relabelled(repo, &commit, options.policy.as_ref(), observer)?;
         return Ok(ImportedPackage { reference, commit, header });
     }
     repo.require_space(header.size())?;
     let mut tree = Tree::empty(repo);
-    let mut payload = package.payload(&PayloadOptions { documentation })?;
+    tree.set_labels(Labels::of(options.policy.clone()));
+    tree.ensure_dir("", &Attributes::root(0o755))?;
+    let mut payload = package.payload(&options.payload)?;
     while let Some(entry) = payload.next_entry()? {
         if observer.cancelled() {
             return Err(Error::Cancelled);
         }
-        write(&mut tree, entry)?;
+        write(&mut tree, entry, observer)?;
     }
     let remainder = payload.finish()?;
     if !remainder.dropped.is_empty() {
@@ -174,7 +189,8 @@ fn import_one(
             format!("{}/{}.conf", crate::assemble::TMPFILES_OF_PACKAGES, header.nevra().name);
         tree.put_bytes(&path, &Attributes::root(0o644), remainder.tmpfiles.as_bytes())?;
     }
-    let commit = commit(&mut tree, metadata::to_commit(&metadata), header.build_time())?;
+    let metadata = metadata::to_commit(&metadata, options);
+    let commit = commit(&mut tree, metadata, header.build_time())?;
     Ok(ImportedPackage { reference, commit, header })
 }
 
@@ -188,7 +204,7 @@ fn commit(
     Ok(tree.commit(&CommitSpec { metadata, timestamp, ..CommitSpec::default() })?)
 }
 
-fn write(tree: &mut Tree<'_>, entry: Entry<'_>) -> Result<()> {
+fn write(tree: &mut Tree<'_>, entry: Entry<'_>, observer: &dyn Observer) -> Result<()> {
     let xattrs = entry.xattrs.into_iter().map(|(name, value)| (name.into_bytes(), value));
     let mode = entry.mode & PERMISSIONS;
     let attributes = Attributes { uid: 0, gid: 0, mode, xattrs: xattrs.collect() };
@@ -201,7 +217,11 @@ fn write(tree: &mut Tree<'_>, entry: Entry<'_>) -> Result<()> {
             tree.put_symlink(&entry.path, &attributes, &target)?;
         }
         EntryKind::Hardlink { target } => match tree.lookup(&target)? {
-            Some(Node::File(file)) => tree.put_object(&entry.path, &file)?,
+            Some(Node::File(file)) => {
+                tree.put_object(&entry.path, &file)?;
+                // By its own path: where the labels of two names differ, they are two objects.
+                tree.relabel(&entry.path, observer)?;
+            }
             _ => {
                 let tree = "the package".to_owned();
                 return Err(cambium_ostree::Error::NoPath { path: target, tree }.into());

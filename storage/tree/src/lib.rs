@@ -17,13 +17,15 @@ mod paths;
 mod state;
 
 pub use assemble::{
-    Accounts, Around, Assembled, Assembly, Checkout, Extension, Layer, Stats, Step, assemble,
-    remove_leftovers,
+    Accounts, Around, Assembled, Assembly, Checkout, Extension, Labelling, Layer, Stats, Step,
+    assemble, remove_leftovers,
 };
 pub use cambium_rpm::scriptlets::ScriptRule;
 pub use cambium_sandbox::Limits;
 pub use error::{Error, FileConflict, Result};
-pub use host::{AssembleTarget, Error as HostError, Host, HostConfig};
-pub use import::{ImportedPackage, Rpm, SignaturePolicy, find_import, import, load_import};
+pub use host::{AssembleTarget, Error as HostError, FileSignatures, Host, HostConfig};
+pub use import::{
+    ImportOptions, ImportedPackage, Rpm, SignaturePolicy, find_import, import, load_import, relabel,
+};
 pub use paths::tree_path;
 pub use state::{StateInputs, state_sha512};

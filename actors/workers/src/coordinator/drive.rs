@@ -294,7 +294,9 @@ impl Driver {
         }
         self.enter(Phase::Importing).await?;
         let repos = solution.repos.clone();
-        let import = repo::Import { call: call.clone(), packages: fetched, repos };
+        let base_commit = base.commit.clone();
+        let import =
+            repo::Import { call: call.clone(), packages: fetched, repos, base: base_commit };
         let packages = ask(&self.ports.import, import).await?;
         self.enter(Phase::Assembling).await?;
         let start = if options.rebuild { AssemblyStart::Base } else { AssemblyStart::Extend };

@@ -28,7 +28,7 @@ impl Three {
     fn merge(&self) -> Changes {
         let (shipped, current) = (self.at("shipped", ""), self.at("current", ""));
         let changes = local_changes(&shipped, &current).unwrap();
-        apply(&changes, &current, &self.at("new", "")).unwrap();
+        apply(&changes, &current, &self.at("new", ""), None).unwrap();
         changes
     }
 

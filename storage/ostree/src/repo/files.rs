@@ -11,6 +11,9 @@ use gio::prelude::*;
 use std::io::Read;
 use std::path::PathBuf;
 
+/// Bytes that are compared at once.
+const COMPARED: u64 = 256 << 10;
+
 /// What a content object is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileKind {
@@ -104,6 +107,41 @@ impl Repo {
             },
             kind,
         })
+    }
+
+    /// Whether two content objects are regular files with the same bytes, whatever their attributes.
+    ///
+    /// # Errors
+    /// When one is not here.
+    pub fn same_content(&self, a: &Checksum, b: &Checksum) -> Result<bool> {
+        if a == b {
+            return Ok(true);
+        }
+        let sizes = (self.file_info(a)?.kind, self.file_info(b)?.kind);
+        if sizes.0 != sizes.1 || !matches!(sizes.0, FileKind::Regular { .. }) {
+            return Ok(false);
+        }
+        let (mut left, mut right) = (self.open_object(a)?, self.open_object(b)?);
+        let (mut x, mut y) = (Vec::new(), Vec::new());
+        loop {
+            x.clear();
+            y.clear();
+            left.by_ref()
+                .take(COMPARED)
+                .read_to_end(&mut x)
+                .map_err(io("read the object", a.as_str()))?;
+            right
+                .by_ref()
+                .take(COMPARED)
+                .read_to_end(&mut y)
+                .map_err(io("read the object", b.as_str()))?;
+            if x != y {
+                return Ok(false);
+            }
+            if x.is_empty() {
+                return Ok(true);
+            }
+        }
     }
 
     /// Opens the content of a regular file's object.

@@ -4,9 +4,10 @@
 //! for [`Sysroot::swap`] is one rename. A directory reaches `ostree/deploy` only when it is whole
 //! and synced; until a boot entry or the staged record names it, recovery removes it.
 
-use super::{Sysroot, state};
+use super::{Sysroot, labels, state};
 use crate::error::{Error, Result, failed, io};
 use crate::etc::{self, EtcConflict};
+use crate::labels::Policy;
 use crate::origin::render_origin;
 use crate::repo::Repo;
 use crate::spare::{Spares, sync_directory, sync_filesystem};
@@ -17,6 +18,7 @@ use cambium_model::{
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A deployment to make.
 #[derive(Debug, Clone)]
@@ -89,16 +91,18 @@ impl Sysroot {
         made: &Path,
         id: &DeploymentId,
     ) -> Result<()> {
-        default_etc(repo, &request.commit, made)?;
+        let policy = default_etc(repo, &request.commit, made)?;
+        let stateroot = self.path().join("ostree/deploy").join(id.stateroot.as_str());
         if let (Some(merge), false) = (&request.merge, self.is_booted()) {
             let old = self.deployment_path(merge);
             let changes = etc::local_changes(&old.join("usr/etc"), &old.join("etc"))?;
-            etc::apply(&changes, &old.join("etc"), &made.join("etc"))?;
+            etc::apply(&changes, &old.join("etc"), &made.join("etc"), policy.as_deref())?;
             // systemd's "needs update" conditions compare with this stamp.
             remove_if_there(&made.join("etc/.updated"))?;
-            remove_if_there(
-                &self.path().join("ostree/deploy").join(id.stateroot.as_str()).join("var/.updated"),
-            )?;
+            remove_if_there(&stateroot.join("var/.updated"))?;
+        }
+        if !self.is_booted() {
+            labels::label_var(&stateroot, made)?;
         }
         let origin = render_origin(&request.origin, request.previous_origin.as_deref())?;
         let place = self.deploy_directory(&id.stateroot);
@@ -152,8 +156,12 @@ fn next_serial(place: &Path, commit: &Checksum) -> Result<u32> {
 }
 
 /// /etc as the tree ships it: copies, so that an editor cannot reach an object, labelled by the
-/// tree's own policy where it has one.
-fn default_etc(repo: &Repo, commit: &Checksum, made: &Path) -> Result<()> {
+/// tree's own policy where it has one, which is the answer.
+///
+/// Labelled by us, though libostree's checkout can: it has the kernel label directories as it
+/// creates them, so that those have none where the kernel has no SELinux, and it asks libselinux
+/// for each file, which takes longer than all else that a small change does.
+fn default_etc(repo: &Repo, commit: &Checksum, made: &Path) -> Result<Option<Arc<Policy>>> {
     let etc = made.join("etc");
     match std::fs::remove_dir(&etc) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -163,17 +171,12 @@ fn default_etc(repo: &Repo, commit: &Checksum, made: &Path) -> Result<()> {
         _ => {}
     }
     if repo.subtree(commit, "usr/etc")?.is_none() {
-        return Ok(());
+        return Ok(None);
     }
     let directory = crate::checkout::open_directory(made)?;
-    let policy = ostree::SePolicy::new_at(directory.as_raw_fd(), gio::Cancellable::NONE)
-        .map_err(failed("read the SELinux policy of", commit))?;
-    let labelled = policy.name().is_some();
     let options = ostree::RepoCheckoutAtOptions {
         force_copy: true,
         subpath: Some("/usr/etc".into()),
-        sepolicy: labelled.then_some(policy),
-        sepolicy_prefix: labelled.then(|| "/etc".to_owned()),
         ..Default::default()
     };
     repo.raw()
@@ -184,7 +187,13 @@ fn default_etc(repo: &Repo, commit: &Checksum, made: &Path) -> Result<()> {
             commit.as_str(),
             gio::Cancellable::NONE,
         )
-        .map_err(failed("copy /usr/etc to", made.display()))
+        .map_err(failed("copy /usr/etc to", made.display()))?;
+    // The deployment has both now, and libostree looks for a policy in /etc first.
+    let policy = Policy::of_directory(made)?;
+    if let Some(policy) = &policy {
+        labels::label_below(policy, &etc, "etc")?;
+    }
+    Ok(policy)
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {

@@ -5,6 +5,7 @@ mod booted;
 mod checkouts;
 mod deploy;
 mod fixture;
+mod labels;
 mod links;
 mod pulls;
 mod repos;

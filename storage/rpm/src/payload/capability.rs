@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::header::FileInfo;
+use crate::payload::FileSignatures;
 
 /// Names by number, without `cap_`. "All" is all of these.
 const NAMES: [&str; 41] = [
@@ -57,7 +58,11 @@ const REVISION_3: u32 = 0x0300_0000;
 const EFFECTIVE: u32 = 1;
 
 /// The attributes of a file, sorted by name.
-pub(super) fn xattrs(package: &str, file: &FileInfo) -> Result<Vec<(String, Vec<u8>)>> {
+pub(super) fn xattrs(
+    package: &str,
+    file: &FileInfo,
+    signatures: FileSignatures,
+) -> Result<Vec<(String, Vec<u8>)>> {
     let mut xattrs = Vec::new();
     let text = file.capabilities.as_str();
     // rpm writes an empty text for a file without, and `=` for one that had none left.
@@ -68,6 +73,9 @@ pub(super) fn xattrs(package: &str, file: &FileInfo) -> Result<Vec<(String, Vec<
             text: text.to_owned(),
         })?;
         xattrs.push(("security.capability".to_owned(), value));
+    }
+    if signatures == FileSignatures::Drop {
+        return Ok(xattrs);
     }
     let digits = file.ima_signature.as_bytes();
     let value: Option<Vec<u8>> = digits

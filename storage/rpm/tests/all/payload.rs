@@ -178,7 +178,8 @@ fn documentation_and_ghosts_can_be_left_out() {
     let package = fixture::built(&mut builder);
     let (lines, _) = entries(&package, &PayloadOptions::default());
     assert_eq!(lines, ["usr/share/doc/a 100644 file x"]);
-    let options = PayloadOptions { documentation: Documentation::Skip };
+    let options =
+        PayloadOptions { documentation: Documentation::Skip, ..PayloadOptions::default() };
     assert_eq!(entries(&package, &options).0, [""; 0]);
 }
 

@@ -176,6 +176,7 @@ mod tests {
             rules: &Rules::default(),
             limits: cambium_sandbox::Limits::default(),
             backend: None,
+            labelling: crate::Labelling::default(),
             timestamp: 1,
         };
         let list = cambium_rpm::package_list(&removed);

@@ -100,9 +100,36 @@ impl Database {
                 tree.put_disk_file(&path, &Attributes::root(0o644), &source)?;
             }
         }
-        // A splice of the base's own directory: no byte is copied.
-        Ok(tree.put_from(BASE, base, PLACE)?)
+        if is_copy(tree, base)? {
+            return Ok(());
+        }
+        // A splice of the base's own directory: no byte is copied, unless the labels differ.
+        tree.put_from(BASE, base, PLACE)?;
+        tree.relabel(BASE, &cambium_model::Unobserved)?;
+        Ok(())
     }
+}
+
+/// Whether the tree has the rpmdb of `base` in its place already. Asked where files are labelled:
+/// there the copy may be other objects than the database itself.
+fn is_copy(tree: &mut Tree<'_>, base: &Checksum) -> Result<bool> {
+    if tree.labels().policy().is_none() || !matches!(tree.lookup(BASE)?, Some(Node::Directory(_))) {
+        return Ok(false);
+    }
+    let (copy, own) = (tree.list(BASE)?, tree.repo().list(base, PLACE)?);
+    if !copy.keys().eq(own.keys()) {
+        return Ok(false);
+    }
+    for (copy, own) in copy.values().zip(own.values()) {
+        let same = match (copy, own) {
+            (Child::File(copy), Child::File(own)) => tree.repo().same_content(copy, own)?,
+            _ => false,
+        };
+        if !same {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Bytes of the database of `commit`.

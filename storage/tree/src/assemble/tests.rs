@@ -1,7 +1,9 @@
 //! Assemblies of real packages whose scripts really run, on a base with a real shell.
 
+mod attributes;
 mod backends;
 mod hostile;
+mod labels;
 mod oracle;
 mod programs;
 mod rpm_oracle;

@@ -103,11 +103,8 @@ pub enum Error {
     #[error("the tree is for {wanted} and cannot be composed on {here}")]
     Foreign { wanted: String, here: String },
 
-    #[error(
-        "SELinux labels are not supported yet, and {}",
-        if *.asked { "the treefile asks for them" } else { "the tree has a policy" }
-    )]
-    Labels { asked: bool },
+    #[error("the treefile asks for SELinux labels, and no package brings a policy")]
+    NoPolicy,
 
     #[error("cannot write the treefile as JSON")]
     Json { source: serde_json::Error },
@@ -167,9 +164,7 @@ impl Error {
             Self::Key { .. } => FailureKind::Untrusted,
             Self::Tree(error) => error.kind(),
             Self::Rpm(error) => error.kind(),
-            Self::NoOsRelease | Self::Labels { .. } | Self::Foreign { .. } => {
-                FailureKind::Precondition
-            }
+            Self::NoOsRelease | Self::NoPolicy | Self::Foreign { .. } => FailureKind::Precondition,
             Self::Accounts { .. } => FailureKind::Conflict,
             Self::Cancelled => FailureKind::Cancelled,
         }

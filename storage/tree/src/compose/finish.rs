@@ -7,9 +7,10 @@ use super::confined::Confined;
 use super::root::{Kind, Root};
 use super::treefile::{Check, CheckKind, Loaded};
 use super::{Error, kernel, layout, postprocess, var};
+use crate::Labelling;
 use crate::assemble::writable::Writable;
-use cambium_model::{Checksum, Observer};
-use cambium_ostree::{Attributes, Repo, Tree};
+use cambium_model::{Checksum, Observer, Progress};
+use cambium_ostree::{Attributes, Labels, Policy, Repo, Tree};
 use cambium_rpm::{Header, rpmdb};
 use cambium_sandbox::{Backend, Limits};
 use std::fs;
@@ -31,6 +32,8 @@ pub(crate) struct Finishing<'a> {
     pub backend: &'a Backend,
     /// Bounds of each program.
     pub limits: Limits,
+    /// Whether files are labelled.
+    pub labelling: Labelling,
     /// An empty directory on the repository's file system.
     pub scratch: &'a Path,
 }
@@ -61,8 +64,35 @@ pub(crate) fn finish<'r>(
     let mut tree = Tree::from_commit(repo, assembled)?;
     writable.apply(&mut tree)?;
     put_top_level(&mut tree, &Root::open(&stage)?)?;
+    let labels = labels(&mut tree, finishing)?;
+    tree.set_labels(labels);
     write_rpmdb(&mut tree, finishing, &at("rpmdb"), observer)?;
+    relabel(&mut tree, observer)?;
     Ok((tree, version))
+}
+
+/// The labels of the finished tree: now nothing changes its policy any more.
+fn labels(tree: &mut Tree<'_>, finishing: &Finishing<'_>) -> Result<Labels, Error> {
+    if finishing.labelling == Labelling::Never {
+        return Ok(Labels::None);
+    }
+    let policy = Policy::of_tree(tree)?;
+    // By default a tree without a policy has no labels; one that was to have them is another.
+    if policy.is_none() && finishing.loaded.treefile.selinux == Some(true) {
+        return Err(Error::NoPolicy);
+    }
+    Ok(Labels::of(policy))
+}
+
+/// Every file, link and directory, since each was put into the tree on another way. Nearly all are
+/// labelled by now and only looked at.
+fn relabel(tree: &mut Tree<'_>, observer: &dyn Observer) -> Result<(), Error> {
+    observer.progress(Progress::TaskBegin { text: "Relabeling".to_owned() });
+    let done = tree.relabel("", observer)?;
+    tracing::info!(?done, "labelled the tree");
+    let text = format!("{} of {} files", done.changed, done.seen);
+    observer.progress(Progress::TaskEnd { text });
+    Ok(())
 }
 
 /// The rpmdb anew, from all packages at once: then its bytes are a matter of the packages alone.
@@ -104,7 +134,6 @@ fn change(
 ) -> Result<Option<String>, Error> {
     let Finishing { loaded, .. } = finishing;
     let treefile = &loaded.treefile;
-    refuse_labels(root, loaded)?;
     root.remove(IDS)?;
     layout::make_top_level(root, treefile)?;
     let confinement = finishing.backend.confinement;
@@ -126,16 +155,6 @@ fn change(
     var::empty_into_tmpfiles(root, observer)?;
     layout::clean(root, treefile)?;
     Ok(version)
-}
-
-/// A tree with a policy but without labels does not boot in enforcing mode.
-fn refuse_labels(root: &Root, loaded: &Loaded) -> Result<(), Error> {
-    match loaded.treefile.selinux {
-        Some(false) => Ok(()),
-        Some(true) => Err(Error::Labels { asked: true }),
-        None if root.exists("/etc/selinux/config")? => Err(Error::Labels { asked: false }),
-        None => Ok(()),
-    }
 }
 
 fn check_accounts(root: &Root, finishing: &Finishing<'_>) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha512};
 use std::fmt::Write;
 
 /// Changed when the same input makes another tree than before, so that trees are composed anew.
-const GENERATION: &str = "cambium compose 1";
+const GENERATION: &str = "cambium compose 2";
 
 /// The hash as 128 hex digits. `packages` are NEVRAs with the checksums of their files.
 pub(crate) fn of<'a>(

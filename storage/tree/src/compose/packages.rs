@@ -2,11 +2,13 @@
 
 use super::Error;
 use super::treefile::{Loaded, Scalar};
-use crate::{ImportedPackage, Layer, Rpm, SignaturePolicy, find_import, import};
+use crate::{
+    ImportOptions, ImportedPackage, Layer, Rpm, SignaturePolicy, find_import, import, relabel,
+};
 use cambium_dnf::{CachePolicy, Config, Goal, RepoConfig, Resolution, WeakDeps};
 use cambium_model::{Nevra, Observer, PlannedPackage, Progress, RepoStamp};
 use cambium_ostree::Repo;
-use cambium_rpm::{Documentation, Keyring, RepositoryStamp, install_order};
+use cambium_rpm::{Keyring, RepositoryStamp, install_order};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,25 +84,25 @@ impl Selection {
         &self,
         pkgcache: &Path,
         downloads: &Path,
-        documentation: Documentation,
+        options: &ImportOptions,
         observer: &dyn Observer,
     ) -> Result<Vec<Layer>, Error> {
         let repo = Repo::open(pkgcache)?;
         let mut imported = Vec::new();
         let mut missing = Vec::new();
         for package in &self.packages {
-            match find_import(&repo, &package.nevra, Some(&package.checksum), documentation)? {
+            match find_import(&repo, &package.nevra, Some(&package.checksum), &options.payload)? {
                 Some(found) => imported.push(found),
                 None => missing.push(package.clone()),
             }
         }
         if !missing.is_empty() {
             let rpms = self.download(&missing, downloads, observer)?;
-            imported.extend(import(pkgcache, &rpms, documentation, observer)?);
+            imported.extend(import(pkgcache, &rpms, options, observer)?);
             fs::remove_dir_all(downloads)
                 .map_err(|source| Error::io("remove", downloads, source))?;
         }
-        in_order(imported)
+        in_order(relabel(pkgcache, imported, options.policy.as_ref(), observer)?)
     }
 
     fn download(

@@ -7,10 +7,10 @@ use super::previous::{self, Previous};
 use super::treefile::{Loaded, Scalar};
 use super::{Cache, ComposeOptions, Composed, Error, Extent, Report};
 use super::{inputhash, metadata, publish, treefile, version};
-use crate::{Assembly, Layer, assemble, remove_leftovers};
+use crate::{Assembly, ImportOptions, Labelling, Layer, assemble, remove_leftovers};
 use cambium_model::{Checksum, Observer, Progress, diff_packages};
-use cambium_ostree::{CommitSpec, Repo, RepoMode};
-use cambium_rpm::{Documentation, Header};
+use cambium_ostree::{CommitSpec, Policy, Repo, RepoMode};
+use cambium_rpm::{Documentation, FileSignatures, Header, PayloadOptions};
 use cambium_sandbox::Backend;
 use std::collections::BTreeSet;
 use std::fs;
@@ -187,12 +187,9 @@ impl Job<'_> {
         let repo = Repo::open(&pkgcache)?;
         remove_leftovers(&private, &[])?;
         fs::create_dir_all(&private).map_err(|source| Error::io("create", &private, source))?;
-        let documentation = match self.loaded.treefile.documentation {
-            Some(false) => Documentation::Skip,
-            _ => Documentation::Keep,
-        };
+        let options = self.import_options()?;
         let layers =
-            self.selection.import(&pkgcache, &self.cache.downloads(), documentation, observer)?;
+            self.selection.import(&pkgcache, &self.cache.downloads(), &options, observer)?;
         let headers: Vec<Header> = layers.iter().map(|layer| layer.header.clone()).collect();
         let finished = self.while_publishing(&repo, &layers, observer, || {
             let assembled = self.assemble(&repo, layers.clone(), &private, observer)?;
@@ -204,6 +201,34 @@ impl Job<'_> {
         // What is only the trees' goes; packages stay for the next compose.
         repo.prune()?;
         Ok(report)
+    }
+
+    /// By which rules packages are imported. Their labels are the previous commit's policy's,
+    /// which is most likely the new one's, too; where it is not, the tree is labelled anew.
+    fn import_options(&self) -> Result<ImportOptions, Error> {
+        let treefile = &self.loaded.treefile;
+        let documentation = match treefile.documentation {
+            Some(false) => Documentation::Skip,
+            _ => Documentation::Keep,
+        };
+        let file_signatures = match treefile.ima {
+            Some(true) => FileSignatures::Carry,
+            _ => FileSignatures::Drop,
+        };
+        let policy = match (self.labelling(), self.previous) {
+            (Labelling::ByPolicy, Some(previous)) => {
+                Policy::of_commit(&Repo::open(self.target)?, &previous.commit)?
+            }
+            _ => None,
+        };
+        Ok(ImportOptions { payload: PayloadOptions { documentation, file_signatures }, policy })
+    }
+
+    fn labelling(&self) -> Labelling {
+        match self.loaded.treefile.selinux {
+            Some(false) => Labelling::Never,
+            _ => Labelling::ByPolicy,
+        }
     }
 
     /// Packages merged, their scripts run, their rpmdb written.
@@ -234,6 +259,7 @@ impl Job<'_> {
             rules: &cambium_rpm::scriptlets::Rules::default(),
             limits: self.options.limits,
             backend: Some(self.backend),
+            labelling: self.labelling(),
             timestamp: self.time,
             keep: None,
         };
@@ -318,6 +344,7 @@ impl Job<'_> {
             headers: assembled.headers,
             epoch: self.time,
             backend: self.backend,
+            labelling: self.labelling(),
             scratch: scratch.path(),
             limits: self.options.limits,
         };

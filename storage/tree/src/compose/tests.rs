@@ -313,6 +313,34 @@ fn failures_say_what_and_leave_the_ref_alone() {
     check(("ref:", "selinux: true\nref:"), FailureKind::Precondition, "SELinux labels");
 }
 
+#[test]
+fn every_file_of_a_composed_tree_has_the_label_of_its_policy() {
+    use crate::fixture::policy::{self, CONTEXTS};
+    let bench = Bench::new();
+    let mut recipe = Recipe::new("policy", "1");
+    for (path, text) in policy::files(CONTEXTS, "binary") {
+        recipe = recipe.file(&format!("/etc/selinux/{path}"), &text);
+    }
+    bench.publish(vec![recipe]);
+    let treefile = TREEFILE.replacen("packages: [", "packages: [policy, ", 1);
+    assert_ne!(treefile, TREEFILE);
+    let repo = Repo::open(bench.path("repo")).unwrap();
+    let first = bench.commit(&treefile);
+    assert!(policy::check(&repo, &first.commit, CONTEXTS, &[]) > 40);
+
+    // By now the packages are imported; a script changes the policy.
+    let line = "/usr/bin/cat -- system_u:object_r:cat_exec_t:s0";
+    let script = format!("  echo '{line}' >> /etc/selinux/tiny/contexts/files/file_contexts");
+    let other = treefile.replacen("  echo $(", &format!("{script}\n  echo $("), 1);
+    assert_ne!(other, treefile);
+    let second = bench.commit(&other);
+    policy::check(&repo, &second.commit, &format!("{CONTEXTS}{line}\n"), &[]);
+
+    let none = bench.commit(&format!("selinux: false\n{treefile}"));
+    let labels = policy::labels(&repo, &none.commit);
+    assert!(labels.iter().all(|(.., label)| label.is_none()), "{labels:?}");
+}
+
 /// Cancels as soon as a task of this name begins.
 struct CancelAt(&'static str, Mutex<bool>);
 

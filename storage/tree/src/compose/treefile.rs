@@ -70,6 +70,8 @@ pub struct Treefile {
     #[serde(deserialize_with = "empty_is_default")]
     pub initramfs_args: Vec<String>,
     pub selinux: Option<bool>,
+    pub selinux_label_version: Option<u32>,
+    pub ima: Option<bool>,
     pub sysusers: Option<Sysusers>,
     #[serde(deserialize_with = "empty_is_default")]
     pub etc_group_members: Vec<String>,
@@ -106,7 +108,8 @@ impl Treefile {
             edition, treeref, metadata, rojig, basearch, releasever, automatic_version_prefix,
             automatic_version_suffix, mutate_os_release, recommends, documentation,
             boot_location, tmp_is_dir, machineid_compat, default_target, postprocess_script,
-            no_initramfs, selinux, sysusers, check_passwd, check_groups);
+            no_initramfs, selinux, selinux_label_version, ima, sysusers, check_passwd,
+            check_groups);
         join_lists!(own, included:
             repos, packages, exclude_packages, units, add_files, remove_files, postprocess,
             initramfs_args, etc_group_members, ignore_removed_users, ignore_removed_groups);

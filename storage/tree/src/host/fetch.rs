@@ -6,7 +6,6 @@ use crate::import::find_import;
 use cambium_dnf::CachePolicy;
 use cambium_model::{FetchPolicy, Fetched, Observer, PlannedPackage};
 use cambium_ostree::Repo;
-use cambium_rpm::Documentation;
 
 impl Host {
     /// Downloads the packages that are not imported yet. The answer is in their order.
@@ -23,7 +22,7 @@ impl Host {
         let (mut there, mut missing) = (Vec::new(), Vec::new());
         for package in &packages {
             let checksum = Some(package.checksum.as_str());
-            let import = find_import(&repo, &package.nevra, checksum, Documentation::Keep)?;
+            let import = find_import(&repo, &package.nevra, checksum, &self.payload())?;
             there.push(import.is_some());
             if import.is_none() {
                 missing.push(package.clone());

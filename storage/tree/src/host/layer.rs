@@ -4,14 +4,16 @@ use super::Host;
 use super::error::{Error, Result};
 use super::packages::{deployment_path, packages_of};
 use crate::assemble::{Around, Assembly, Checkout, Extension, Layer, assemble};
-use crate::import::{ImportedPackage, Rpm, find_import, import, load_import};
+use crate::import::{
+    ImportOptions, ImportedPackage, Rpm, find_import, import, load_import, relabel,
+};
 use cambium_model::{
     AssemblyStart, Base, Checksum, Fetched, Imported, Nevra, Observer, RepoStamp, Solution, Target,
     UnlockedState,
 };
-use cambium_ostree::{Repo, Sysroot};
+use cambium_ostree::{Policy, Repo, Sysroot};
 use cambium_rpm::scriptlets::Rules;
-use cambium_rpm::{Documentation, RepositoryStamp, ref_of_package};
+use cambium_rpm::{PayloadOptions, RepositoryStamp, ref_of_package};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -36,7 +38,7 @@ pub struct AssembleTarget<'a> {
 
 impl Host {
     /// Turns downloaded packages into commits and deletes their files; those that are commits
-    /// already are looked up.
+    /// already are looked up. All are labelled by the policy of `base`.
     ///
     /// # Errors
     /// The first package that is damaged, untrusted or holds what no image can.
@@ -44,9 +46,12 @@ impl Host {
         &self,
         packages: Vec<Fetched>,
         repos: &[RepoStamp],
+        base: &Checksum,
         observer: &dyn Observer,
     ) -> Result<Vec<Imported>> {
         let repo = Repo::of_sysroot(&self.config.sysroot)?;
+        let policy = Policy::of_commit(&repo, base)?;
+        let options = ImportOptions { payload: self.payload(), policy };
         let policies = self.signature_policies()?;
         let mut rpms = Vec::new();
         for Fetched { package, file } in &packages {
@@ -64,21 +69,24 @@ impl Host {
         repo.require_space(new.map(|fetched| fetched.package.installed_bytes).sum())?;
         let imported = match rpms.as_slice() {
             [] => Vec::new(),
-            rpms => import(repo.path(), rpms, Documentation::Keep, observer)?,
+            rpms => import(repo.path(), rpms, &options, observer)?,
         };
         let mut imported = imported.into_iter();
-        let mut done = Vec::with_capacity(packages.len());
-        for Fetched { package, file } in packages {
-            let ImportedPackage { reference, commit, .. } = match &file {
+        let mut commits = Vec::with_capacity(packages.len());
+        for Fetched { package, file } in &packages {
+            let found = match file {
                 Some(_) => imported.next(),
-                None => find_import(
-                    &repo,
-                    &package.nevra,
-                    Some(&package.checksum),
-                    Documentation::Keep,
-                )?,
-            }
-            .ok_or_else(|| Error::NotCached(package.nevra.to_string()))?;
+                None => {
+                    let checksum = Some(package.checksum.as_str());
+                    find_import(&repo, &package.nevra, checksum, &options.payload)?
+                }
+            };
+            commits.push(found.ok_or_else(|| Error::NotCached(package.nevra.to_string()))?);
+        }
+        let commits = relabel(repo.path(), commits, options.policy.as_ref(), observer)?;
+        let mut done = Vec::with_capacity(packages.len());
+        for (Fetched { package, file }, commit) in packages.into_iter().zip(commits) {
+            let ImportedPackage { reference, commit, .. } = commit;
             if let Some(file) = file {
                 // The commit holds all of it; a file that stays is only a cache.
                 if let Err(error) = std::fs::remove_file(&file) {
@@ -109,7 +117,7 @@ impl Host {
             layers.push(Layer { commit: package.commit.clone(), header });
         }
         let extension = match start {
-            AssemblyStart::Extend => extension(&repo, target, base)?,
+            AssemblyStart::Extend => extension(&repo, target, base, &self.payload())?,
             AssemblyStart::Base => None,
         };
         let sha256s: Vec<_> =
@@ -149,6 +157,7 @@ impl Host {
                 limits: self.config.limits,
                 // Where none works, that is told once a script is to run.
                 backend: self.find_sandbox().as_ref().ok(),
+                labelling: crate::Labelling::default(),
                 timestamp: now(),
             },
             observer,
@@ -208,7 +217,12 @@ fn stamp(id: &str, repos: &[RepoStamp]) -> RepositoryStamp {
 
 /// The merge deployment's layered commit, where the new one may begin from it: same base, and
 /// every package that it layers still known by its import.
-fn extension(repo: &Repo, target: &Target, base: &Base) -> Result<Option<Extension>> {
+fn extension(
+    repo: &Repo,
+    target: &Target,
+    base: &Base,
+    payload: &PayloadOptions,
+) -> Result<Option<Extension>> {
     let merge = &target.merge;
     let commit = &merge.id.checksum;
     if merge.base_checksum != base.commit || *commit == base.commit || !merge.removed.is_empty() {
@@ -216,7 +230,7 @@ fn extension(repo: &Repo, target: &Target, base: &Base) -> Result<Option<Extensi
     }
     let mut packages = Vec::new();
     for nevra in layered_nevras(repo, commit, &base.commit)? {
-        let found = find_import(repo, &nevra, None, Documentation::Keep)?;
+        let found = find_import(repo, &nevra, None, payload)?;
         let Some(sha256) = found.and_then(|package| package.header.metadata_sha256()) else {
             return Ok(None);
         };

@@ -13,7 +13,7 @@ use cambium_model::{
 };
 use cambium_ostree::{Repo, Sysroot};
 use cambium_rpm::scriptlets::{Authority, Rules, ScriptAction, ScriptClass};
-use cambium_rpm::{Documentation, Header};
+use cambium_rpm::{Header, PayloadOptions};
 
 impl Host {
     /// The receipt of what `request` would do. Nothing changes but caches.
@@ -80,7 +80,7 @@ impl Host {
         plan.warnings = solution.warnings;
         plan.problem = problem;
         plan.packages = solution.packages;
-        look_into_packages(&repo, &self.rules(), &mut plan)?;
+        look_into_packages(&repo, &self.rules(), &mut plan, &self.payload())?;
         if plan.problem.is_none() {
             self.add_removed(&repo, target, &mut plan)?;
         }
@@ -134,10 +134,15 @@ const COMPLETE: cambium_ostree::CommitState = cambium_ostree::CommitState::Compl
 
 /// Counts what is imported already as nothing to download, and lists the scripts of packages
 /// whose headers are at hand.
-fn look_into_packages(repo: &Repo, rules: &Rules, plan: &mut Plan) -> Result<()> {
+fn look_into_packages(
+    repo: &Repo,
+    rules: &Rules,
+    plan: &mut Plan,
+    payload: &PayloadOptions,
+) -> Result<()> {
     for package in &mut plan.packages {
         let checksum = Some(package.checksum.as_str());
-        match find_import(repo, &package.nevra, checksum, Documentation::Keep)? {
+        match find_import(repo, &package.nevra, checksum, payload)? {
             Some(import) => {
                 package.download_bytes = 0;
                 if package.action != PlannedAction::Keep {

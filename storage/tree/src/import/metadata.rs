@@ -1,12 +1,17 @@
 //! What the commit of a package says of it, written with rpm-ostree's keys and types, and read
 //! back to find out whether an import is still good.
 
-use super::Rpm;
+use super::{ImportOptions, Rpm, labels};
 use crate::{Error, Result};
 use cambium_model::{Checksum, Nevra};
 use cambium_ostree::{Metadata, Repo};
-use cambium_rpm::{Documentation, Header, ImportMetadata, ref_of_package};
+use cambium_rpm::{
+    Documentation, FileSignatures, Header, ImportMetadata, PayloadOptions, ref_of_package,
+};
 use glib::variant::ToVariant;
+
+/// Our own key: whether the files' IMA signatures were taken.
+const FILE_SIGNATURES: &str = "cambium.ima";
 
 /// A package that is a commit in the repository.
 #[derive(Debug, Clone)]
@@ -20,23 +25,19 @@ pub struct ImportedPackage {
 }
 
 /// The values for a package file.
-pub(super) fn of(
-    header: &Header,
-    rpm: &Rpm,
-    documentation: Documentation,
-) -> Result<ImportMetadata> {
+pub(super) fn of(header: &Header, rpm: &Rpm, options: &ImportOptions) -> Result<ImportMetadata> {
     let mut metadata = ImportMetadata::of(header).ok_or_else(|| Error::Unsupported {
         script: header.nevra().to_string(),
         reason: "its header lacks the bytes of the file".to_owned(),
     })?;
     metadata.repository.clone_from(&rpm.repository);
     metadata.repodata_checksum.clone_from(&rpm.checksum);
-    metadata.nodocs = documentation == Documentation::Skip;
+    metadata.nodocs = options.payload.documentation == Documentation::Skip;
     Ok(metadata)
 }
 
-/// The values under their keys. `rpmostree.sepolicy` is absent, as for a base without a policy.
-pub(super) fn to_commit(values: &ImportMetadata) -> Metadata {
+/// The values under their keys, and by which policy the files are labelled.
+pub(super) fn to_commit(values: &ImportMetadata, options: &ImportOptions) -> Metadata {
     let mut metadata = Metadata::new()
         .bytes("rpmostree.metadata", &values.metadata)
         .string("rpmostree.metadata_sha256", &values.metadata_sha256)
@@ -58,20 +59,25 @@ pub(super) fn to_commit(values: &ImportMetadata) -> Metadata {
     if values.nodocs {
         metadata = metadata.flag("rpmostree.nodocs", true);
     }
-    metadata
+    if options.payload.file_signatures == FileSignatures::Carry {
+        metadata = metadata.flag(FILE_SIGNATURES, true);
+    }
+    labels::stamp(metadata, options.policy.as_deref())
 }
 
-/// The commit behind `reference`, if it was made from the same package by the same rules.
+/// The commit behind `reference`, if it was made from the same package by the same rules. Its
+/// labels may be by another policy.
 pub(super) fn valid_import(
     repo: &Repo,
     reference: &str,
     wanted: &ImportMetadata,
+    payload: &PayloadOptions,
 ) -> Result<Option<Checksum>> {
     let Some(commit) = repo.resolve_ref(reference)? else { return Ok(None) };
     let info = repo.commit_info(&commit)?;
     let same = current_rules(&info.metadata)
         && info.metadata.get_string("rpmostree.metadata_sha256") == Some(&wanted.metadata_sha256)
-        && info.metadata.get_flag("rpmostree.nodocs") == wanted.nodocs;
+        && same_parts(&info.metadata, payload);
     Ok(same.then_some(commit))
 }
 
@@ -82,9 +88,18 @@ fn current_rules(metadata: &Metadata) -> bool {
         && number("rpmostree.unpack_minor_version") == Some(ImportMetadata::UNPACK_MINOR_VERSION)
 }
 
+/// Whether the same parts of a package were taken.
+fn same_parts(metadata: &Metadata, payload: &PayloadOptions) -> bool {
+    let nodocs = payload.documentation == Documentation::Skip;
+    let signatures = payload.file_signatures == FileSignatures::Carry;
+    metadata.get_flag("rpmostree.nodocs") == nodocs
+        && metadata.get_flag(FILE_SIGNATURES) == signatures
+}
+
 /// The import of a package as a repository's metadata describes it, so that it need not be
 /// downloaded again: by its file's `checksum` (`sha256:HEX`), or by its NEVRA alone where that is
-/// not known. `None` where there is no valid one.
+/// not known. `None` where there is no valid one. Its labels may be by another policy: see
+/// [`super::relabel`].
 ///
 /// # Errors
 /// When the repository cannot be read.
@@ -92,15 +107,14 @@ pub fn find_import(
     repo: &Repo,
     nevra: &Nevra,
     checksum: Option<&str>,
-    documentation: Documentation,
+    payload: &PayloadOptions,
 ) -> Result<Option<ImportedPackage>> {
     let reference = ref_of_package(nevra);
     let Some(commit) = repo.resolve_ref(&reference)? else { return Ok(None) };
     let metadata = repo.commit_info(&commit)?.metadata;
     let known = metadata.get_string("rpmostree.repodata_checksum");
     let same_file = checksum.is_none() || known == checksum;
-    let nodocs = documentation == Documentation::Skip;
-    if !same_file || !current_rules(&metadata) || metadata.get_flag("rpmostree.nodocs") != nodocs {
+    if !same_file || !current_rules(&metadata) || !same_parts(&metadata, payload) {
         return Ok(None);
     }
     let header = header(&metadata, &commit)?;

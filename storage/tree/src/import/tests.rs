@@ -4,6 +4,7 @@ use super::*;
 use crate::fixture::{Recipe, TIME, World};
 use cambium_model::{FailureKind, Unobserved};
 use cambium_ostree::FileKind;
+use cambium_rpm::Documentation;
 use rpm::FileOptions;
 use std::fs;
 
@@ -28,7 +29,8 @@ fn a_package_becomes_a_commit_in_rpm_ostrees_format() {
         signature: SignaturePolicy::Unchecked,
     };
     let repo_path = world.path("repo");
-    let imported = import(&repo_path, &[rpm], Documentation::Keep, &Unobserved).unwrap().remove(0);
+    let imported =
+        import(&repo_path, &[rpm], &ImportOptions::default(), &Unobserved).unwrap().remove(0);
     assert_eq!(imported.reference, "rpmostree/pkg/demo/1-1.noarch");
     let repo = world.repo();
     assert_eq!(repo.resolve_ref(&imported.reference).unwrap(), Some(imported.commit.clone()));
@@ -66,10 +68,65 @@ fn a_package_becomes_a_commit_in_rpm_ostrees_format() {
     let loaded = load_import(&repo, &imported.commit).unwrap();
     assert_eq!(loaded.header.nevra(), imported.header.nevra());
     let nevra = imported.header.nevra();
-    let found = |checksum| find_import(&repo, nevra, checksum, Documentation::Keep).unwrap();
+    let found = |checksum| find_import(&repo, nevra, checksum, &PayloadOptions::default()).unwrap();
     assert_eq!(found(Some("sha256:ab")).unwrap().commit, imported.commit);
     assert!(found(None).is_some() && found(Some("sha256:cd")).is_none());
-    assert!(find_import(&repo, nevra, None, Documentation::Skip).unwrap().is_none());
+    let skip = PayloadOptions { documentation: Documentation::Skip, ..PayloadOptions::default() };
+    assert!(find_import(&repo, nevra, None, &skip).unwrap().is_none());
+    world.fsck();
+}
+
+#[test]
+fn a_package_is_labelled_by_the_policy_and_anew_from_itself_by_another() {
+    use crate::fixture::policy::{CONTEXTS, check, install, labels};
+    let world = World::new();
+    let repo = world.repo();
+    let open = |contexts: &str, binary: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        install(&dir.path().join("etc"), contexts, binary);
+        Policy::of_directory(dir.path()).unwrap().unwrap()
+    };
+    let path = recipe().build(world.dir.path());
+    let rpm = Rpm {
+        path: path.clone(),
+        repository: None,
+        checksum: None,
+        signature: SignaturePolicy::Unchecked,
+    };
+    let import = |policy: &Arc<Policy>| {
+        let options = ImportOptions { policy: Some(policy.clone()), ..ImportOptions::default() };
+        super::import(&world.path("repo"), &[rpm.clone()], &options, &Unobserved).unwrap().remove(0)
+    };
+    let first = open(CONTEXTS, "one");
+    let imported = import(&first);
+    check(&repo, &imported.commit, CONTEXTS, &[]);
+    let metadata = |commit| repo.commit_info(commit).unwrap().metadata;
+    let sepolicy = metadata(&imported.commit).get_string("rpmostree.sepolicy").unwrap().to_owned();
+    assert_eq!(sepolicy, first.checksum());
+    assert_eq!(import(&first).commit, imported.commit);
+
+    // Another binary policy with the same contexts, and other contexts with the same binary.
+    let contexts = format!("{CONTEXTS}/usr/bin/ping -- system_u:object_r:ping_exec_t:s0\n");
+    for (policy, contexts) in
+        [(open(CONTEXTS, "two"), CONTEXTS), (open(&contexts, "one"), &contexts)]
+    {
+        let moved =
+            relabel(&world.path("repo"), vec![imported.clone()], Some(&policy), &Unobserved);
+        let moved = moved.unwrap().remove(0);
+        assert_ne!(moved.commit, imported.commit);
+        check(&repo, &moved.commit, contexts, &[]);
+        assert_eq!(repo.resolve_ref(&moved.reference).unwrap(), Some(moved.commit.clone()));
+        // The same as if it had been imported by that policy in the first place.
+        let transaction = repo.transaction().unwrap();
+        transaction.delete_ref(&moved.reference);
+        transaction.commit().unwrap();
+        assert_eq!(import(&policy).commit, moved.commit);
+    }
+    let bare = relabel(&world.path("repo"), vec![imported.clone()], None, &Unobserved).unwrap();
+    assert!(labels(&repo, &bare[0].commit).iter().all(|(.., label)| label.is_none()));
+    assert_eq!(metadata(&bare[0].commit).get("rpmostree.sepolicy"), None);
+    let plain = super::import(&world.path("repo"), &[rpm], &ImportOptions::default(), &Unobserved);
+    assert_eq!(plain.unwrap()[0].commit, bare[0].commit);
     world.fsck();
 }
 
@@ -135,7 +192,8 @@ fn an_unsigned_package_is_refused_where_signatures_are_demanded() {
         checksum: None,
         signature: SignaturePolicy::Require(Keyring::default()),
     };
-    let error = import(&world.path("repo"), &[rpm], Documentation::Keep, &Unobserved).unwrap_err();
+    let error =
+        import(&world.path("repo"), &[rpm], &ImportOptions::default(), &Unobserved).unwrap_err();
     assert_eq!(error.kind(), FailureKind::Untrusted);
     assert!(error.to_string().contains("demo-1-1.noarch"), "{error}");
 }
@@ -160,7 +218,8 @@ fn a_cancelled_import_leaves_no_ref() {
         checksum: None,
         signature: SignaturePolicy::Unchecked,
     };
-    let error = import(&world.path("repo"), &[rpm], Documentation::Keep, &Cancelled).unwrap_err();
+    let error =
+        import(&world.path("repo"), &[rpm], &ImportOptions::default(), &Cancelled).unwrap_err();
     assert_eq!(error.kind(), FailureKind::Cancelled);
     assert_eq!(world.repo().resolve_ref("rpmostree/pkg/demo/1-1.noarch").unwrap(), None);
 }

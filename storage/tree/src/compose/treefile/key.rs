@@ -37,6 +37,7 @@ pub(super) const SUPPORTED: &[&str] = &[
     "exclude-packages",
     "ignore-removed-groups",
     "ignore-removed-users",
+    "ima",
     "include",
     "initramfs-args",
     "machineid-compat",
@@ -53,6 +54,7 @@ pub(super) const SUPPORTED: &[&str] = &[
     "repos",
     "rojig",
     "selinux",
+    "selinux-label-version",
     "sysusers",
     "tmp-is-dir",
     "units",
@@ -71,7 +73,6 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "ignore-devices",
     "gpg-key",
     "gpg_key",
-    "ima",
     "install-langs",
     "lockfile-repos",
     "opt-usrlocal",
@@ -86,7 +87,6 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "repovars",
     "rpmdb",
     "rpmdb-normalize",
-    "selinux-label-version",
 ];
 
 impl<'a> Key<'a> {
