@@ -120,7 +120,7 @@ fn the_configuration_leaves_scripts_out_and_that_is_recorded() {
         "[[scripts.rules]]\npackage = 'scr*'\nclasses = ['post', 'filetriggerin']\n\
          action = 'skip'\nreason = '{REASON}'\n"
     );
-    fs::write(&host.places.config, rule).unwrap();
+    fs::write(&host.places().config, rule).unwrap();
     host.start().unwrap();
     host.cambium(&["install", "scripts"]).ok();
     let root = host.default_root().unwrap();
@@ -131,7 +131,7 @@ fn the_configuration_leaves_scripts_out_and_that_is_recorded() {
     let line = format!("scripts-1-1.noarch post: {REASON}");
     let status = host.cambium(&["status"]).ok().out;
     assert!(status.contains("ScriptsLeftOut") && status.contains(&line), "{status}");
-    let log = host.places.state.join("txlog");
+    let log = host.places().state.join("txlog");
     let noted = walkdir::WalkDir::new(&log).into_iter().map(Result::unwrap).any(|entry| {
         let bytes = fs::read(entry.path()).unwrap_or_default();
         bytes.windows(REASON.len()).any(|part| part == REASON.as_bytes())

@@ -80,6 +80,9 @@ impl Kind {
     }
 }
 
+/// The label that each rule gave to each kind of file.
+type Known = HashMap<(usize, Kind), Option<Arc<str>>>;
+
 /// An open policy. Any thread may ask it.
 pub struct Policy {
     opened: Mutex<ostree::SePolicy>,
@@ -89,7 +92,7 @@ pub struct Policy {
     /// False once libselinux has answered otherwise than the rules: from then on it is asked of
     /// each path.
     rules_hold: AtomicBool,
-    known: Mutex<HashMap<(usize, Kind), Option<Arc<str>>>>,
+    known: Mutex<Known>,
 }
 
 impl std::fmt::Debug for Policy {
@@ -212,7 +215,7 @@ impl Policy {
         Ok(label)
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<(usize, Kind), Option<Arc<str>>>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

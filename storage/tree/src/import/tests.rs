@@ -95,7 +95,9 @@ fn a_package_is_labelled_by_the_policy_and_anew_from_itself_by_another() {
     };
     let import = |policy: &Arc<Policy>| {
         let options = ImportOptions { policy: Some(policy.clone()), ..ImportOptions::default() };
-        super::import(&world.path("repo"), &[rpm.clone()], &options, &Unobserved).unwrap().remove(0)
+        super::import(&world.path("repo"), std::slice::from_ref(&rpm), &options, &Unobserved)
+            .unwrap()
+            .remove(0)
     };
     let first = open(CONTEXTS, "one");
     let imported = import(&first);
