@@ -55,8 +55,12 @@ pub fn run(spec: &Spec, observer: &dyn Observer) -> Result<Outcome, Error> {
                 chroot::kill_rest(&view);
             }
             let left = view.leave(&spec.name);
-            // A program that was stopped may have been at anything.
-            outcome.and_then(|outcome| left.map(|()| outcome))
+            match (outcome, left) {
+                // What was to be measured is gone with what was taken away.
+                (Err(Error::Watch { .. }), Err(replaced @ Error::Replaced { .. })) => Err(replaced),
+                // A program that was stopped may have been at anything.
+                (outcome, left) => outcome.and_then(|outcome| left.map(|()| outcome)),
+            }
         }
     }
 }
