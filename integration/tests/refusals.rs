@@ -71,11 +71,6 @@ fn what_was_not_asked_for_cannot_be_removed() {
 }
 
 #[test]
-fn a_trigger_on_a_package_is_refused() {
-    check(&["install", "trigger-on-package"], &["trigger-on-package"]);
-}
-
-#[test]
 fn an_unknown_stateroot_is_named() {
     check(&["upgrade", "--stateroot=nowhere"], &["nowhere"]);
 }

@@ -144,3 +144,15 @@ fn the_configuration_leaves_scripts_out_and_that_is_recorded() {
     assert!(plan.contains(&format!("scripts.post will not run: {REASON}")), "{plan}");
     assert!(plan.contains("scripts.prein /bin/sh"), "{plan}");
 }
+
+#[test]
+fn a_package_triggers_a_script_of_another() {
+    let host = Host::new().unwrap();
+    host.cambium(&["install", "trigger-on-package"]).ok();
+    let ran = |host: &Host| {
+        fs::read_to_string(host.default_root().unwrap().join("usr/share/trigger-on-package/ran"))
+    };
+    assert!(ran(&host).is_err(), "nothing set it off");
+    host.cambium(&["install", "hello"]).ok();
+    assert_eq!(ran(&host).unwrap(), "1 1\n");
+}

@@ -99,6 +99,9 @@ pub fn deployment(deployment: &Deployment) -> Value {
         Some(refspec) => set("origin", json!(refspec.to_string())),
         None => {}
     }
+    if let Some(problem) = &deployment.problem {
+        set("problem", json!(problem));
+    }
     set("gpg-enabled", json!(deployment.gpg_verified_remote));
     set("packages", json!(deployment.layered));
     set("base-removals", deployment.removed.iter().map(removal).collect());

@@ -166,7 +166,8 @@ impl Sysroot {
     }
 
     /// What to compare before reading [`Self::state`] again: a few stat calls. Covers what
-    /// libostree touches at every change (`ostree/deploy`), what boots, and what is staged.
+    /// libostree touches at every change (`ostree/deploy`), what boots, what is staged, and the
+    /// origin files.
     #[must_use]
     pub fn change_key(path: &Path) -> ChangeKey {
         let stat = |path: PathBuf| {
@@ -182,6 +183,8 @@ impl Sysroot {
         .iter()
         .map(|name| stat(path.join(name)))
         .collect();
+        // An origin may be edited or mended in place.
+        key.extend(degraded::origin_files(path).into_iter().map(stat));
         // These belong to the running system, whatever sysroot is asked about.
         key.extend([staged::FILE, staged::LOCKED].iter().map(|name| stat(PathBuf::from(name))));
         ChangeKey(key)

@@ -104,12 +104,11 @@ impl Host {
         {
             return Ok(state.clone());
         }
-        let (key, mut state) = match Sysroot::open(&self.config.sysroot) {
-            Ok(sysroot) => (key, sysroot.state()?),
+        let mut state = match Sysroot::open(&self.config.sysroot) {
+            Ok(sysroot) => sysroot.state()?,
             Err(error @ cambium_ostree::Error::Origin { .. }) => {
                 tracing::warn!(%error, "reading boot entries instead");
-                // The file may be mended without anything that the key covers.
-                (ChangeKey::never(), Sysroot::state_from_boot_entries(&self.config.sysroot)?)
+                Sysroot::state_from_boot_entries(&self.config.sysroot)?
             }
             Err(error) => return Err(error.into()),
         };

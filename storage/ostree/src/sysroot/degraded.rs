@@ -5,7 +5,7 @@
 //! service, which would fail at the same file after the change was reported as made. A file that
 //! is not there does no harm, so moving the damaged one away is what is advised.
 
-use super::{ChangeKey, Sysroot, is};
+use super::{Sysroot, is};
 use crate::error::{Error, Result, failed, io};
 use cambium_model::{DeploymentId, HostState};
 use std::path::{Path, PathBuf};
@@ -92,24 +92,23 @@ impl Sysroot {
     }
 }
 
-impl ChangeKey {
-    /// A key that equals no other: nothing that was read is to be kept.
-    #[must_use]
-    pub fn never() -> Self {
-        Self(Vec::new())
-    }
-}
-
 /// The deployment whose origin file libostree cannot read, which keeps it from loading any: it
 /// does not say which.
 pub(super) fn damaged_origin(sysroot: &Path) -> Option<Error> {
-    let stateroots = std::fs::read_dir(sysroot.join("ostree/deploy")).ok()?;
+    let damaged = |path: PathBuf| damage(&path).map(|reason| Error::Origin { path, reason });
+    origin_files(sysroot).into_iter().find_map(damaged)
+}
+
+/// The origin file of every deployment that is there, sorted. What cannot be listed has none.
+pub(super) fn origin_files(sysroot: &Path) -> Vec<PathBuf> {
+    let stateroots = std::fs::read_dir(sysroot.join("ostree/deploy")).into_iter().flatten();
     let directories = stateroots.filter_map(|entry| Some(entry.ok()?.path().join("deploy")));
-    let files = directories.filter_map(|place| std::fs::read_dir(place).ok()).flatten();
-    let mut files: Vec<PathBuf> = files.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let entries = directories.filter_map(|place| std::fs::read_dir(place).ok()).flatten();
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_origin = |path: &PathBuf| path.extension().is_some_and(|end| end == "origin");
+    let mut files: Vec<PathBuf> = paths.filter(is_origin).collect();
     files.sort();
-    let origins = files.into_iter().filter(|file| file.extension().is_some_and(|e| e == "origin"));
-    origins.filter_map(|path| damage(&path).map(|reason| Error::Origin { path, reason })).next()
+    files
 }
 
 /// Why libostree cannot parse an origin file, if it cannot: it asks for UTF-8, then for a key file.

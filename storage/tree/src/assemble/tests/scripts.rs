@@ -299,8 +299,8 @@ fn a_failing_trigger_on_a_package_is_told_and_passed_over() {
     assert_eq!(
         told,
         [
-            "base.filetriggerin failed: exit status 3, which rpm passes over too: no luck",
-            "base.triggerin failed: exit status 4, which rpm passes over too: ",
+            "base.filetriggerin failed: exit status 3 (in bubblewrap), which rpm passes over too: no luck",
+            "base.triggerin failed: exit status 4 (in bubblewrap), which rpm passes over too: ",
         ]
     );
 }

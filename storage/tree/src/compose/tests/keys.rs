@@ -26,6 +26,8 @@ fn machine_program(name: &str, path: &str) -> Recipe {
         text.split_whitespace().filter(|word| word.starts_with('/')).map(str::to_owned).collect();
     files.insert(path.to_owned());
     Recipe::new(name, "1").edit(|builder| {
+        // Its links at the top lead to the loader.
+        builder.requires(rpm::Dependency::any("filesystem"));
         for file in files {
             let target =
                 if file.starts_with("/usr/") { file.clone() } else { format!("/usr{file}") };
