@@ -162,8 +162,11 @@ fn merge_deployment<'a>(
 fn origin(merge: &Deployment) -> Result<Origin, Failure> {
     merge.origin.clone().ok_or_else(|| {
         let what = format!("the origin of deployment {} cannot be read", merge.id);
-        let mut failure = Failure::new(FailureKind::Corrupt, what)
-            .advise("Mend the .origin file beside the deployment, or roll back.");
+        let mut failure = Failure::new(FailureKind::Corrupt, what).advise(
+            "Mend the .origin file beside the deployment, or move it away \
+                 (mv FILE FILE.damaged): its deployment then has no origin, and the others can be \
+                 changed again.",
+        );
         failure.causes.extend(merge.problem.clone());
         failure
     })
