@@ -2,7 +2,7 @@
 //! state that a disk could be left in is built from the record and mounted.
 //!
 //! Owns: the recorded disk ([`Disk`], [`Recorder`]), the record ([`WriteLog`]), the states it
-//! allows ([`Replay`], [`Cut`]), and the namespaces that all of it happens in ([`alone`]). What is
+//! allows ([`Replay`], [`Cut`]), and the namespaces that all of it happens in ([`alone()`]). What is
 //! done on the disk and what must hold afterwards is the test's.
 //!
 //! The path of a write: ext4 → loop device → FUSE export of qemu-storage-daemon → its
