@@ -10,6 +10,7 @@ pub mod docker;
 pub mod host;
 pub mod injected;
 pub mod oracle;
+mod ready;
 pub mod server;
 pub mod traces;
 pub mod vm;

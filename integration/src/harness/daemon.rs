@@ -2,13 +2,13 @@
 //!
 //! It is ready when it says so to its service manager, which is us: no waiting in the dark.
 
+use super::ready::Readiness;
 use crate::fixture::programs;
 use crate::run::line;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -101,8 +101,7 @@ impl Daemon {
     /// As there.
     pub fn start_with(places: &Places, change: impl FnOnce(&mut Command)) -> Result<Self> {
         remove_if_there(&places.notify)?;
-        let notify = UnixDatagram::bind(&places.notify).context("cannot be a service manager")?;
-        notify.set_read_timeout(Some(Duration::from_millis(50)))?;
+        let readiness = Readiness::listen(&places.notify)?;
         let log = File::options().create(true).append(true).open(&places.log)?;
         let mut command = Command::new(programs::cambiumd()?);
         command.arg("--sysroot").arg(&places.sysroot);
@@ -117,32 +116,10 @@ impl Daemon {
         let start = Instant::now();
         let child = command.spawn().with_context(|| format!("cannot run `{}`", line(&command)))?;
         let mut daemon = Self { child, log: places.log.clone(), ready_after: Duration::ZERO };
-        daemon.await_ready(&notify, start)?;
+        let log = || fs::read_to_string(&places.log).unwrap_or_default();
+        readiness.wait(&mut daemon.child, "cambiumd", PATIENCE, log)?;
+        daemon.ready_after = start.elapsed();
         Ok(daemon)
-    }
-
-    fn await_ready(&mut self, notify: &UnixDatagram, start: Instant) -> Result<()> {
-        let mut message = [0; 4096];
-        while start.elapsed() < PATIENCE {
-            match notify.recv(&mut message) {
-                Ok(length) => {
-                    let text = String::from_utf8_lossy(&message[..length]);
-                    if text.lines().any(|line| line == "READY=1") {
-                        self.ready_after = start.elapsed();
-                        return Ok(());
-                    }
-                }
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
-                {
-                    if let Some(status) = self.child.try_wait()? {
-                        bail!("cambiumd ended with {status}:\n{}", self.log());
-                    }
-                }
-                Err(error) => return Err(error).context("cannot hear the daemon"),
-            }
-        }
-        bail!("cambiumd was not ready after {PATIENCE:?}:\n{}", self.log())
     }
 
     /// Its process id.

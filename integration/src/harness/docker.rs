@@ -4,18 +4,17 @@
 //! Nothing of it is shared with an engine that the machine may run: root, sockets, process id
 //! file and mounts are private, there is no bridge and no firewall rule.
 
+use super::ready::Readiness;
 use crate::fixture::programs;
 use crate::run::{line, output, run};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// How long the engine may take to say that it is ready.
@@ -56,8 +55,7 @@ impl Docker {
         let client = PathBuf::from("/usr/bin/docker");
         let directory = tempfile::Builder::new().prefix("cambium-docker-").tempdir()?;
         let at = |name: &str| directory.path().join(name);
-        let notify = UnixDatagram::bind(at("notify")).context("cannot be a service manager")?;
-        notify.set_read_timeout(Some(Duration::from_millis(50)))?;
+        let readiness = Readiness::listen(&at("notify"))?;
         let log = File::create(at("log"))?;
         // Its mounts are its own: they go with it, whatever becomes of it.
         let mut command = Command::new("unshare");
@@ -70,40 +68,10 @@ impl Docker {
         command.env("NOTIFY_SOCKET", at("notify"));
         let child = command.spawn().with_context(|| format!("cannot run `{}`", line(&command)))?;
         let mut docker = Self { child, client, directory };
-        docker.await_ready(&notify)?;
+        let log = || log_in(docker.directory.path());
+        readiness.wait(&mut docker.child, "dockerd", PATIENCE, log)?;
         docker.import()?;
         Ok(docker)
-    }
-
-    fn await_ready(&mut self, notify: &UnixDatagram) -> Result<()> {
-        let start = Instant::now();
-        let mut message = [0; 4096];
-        while start.elapsed() < PATIENCE {
-            match notify.recv(&mut message) {
-                Ok(length) => {
-                    let text = String::from_utf8_lossy(&message[..length]);
-                    if text.lines().any(|line| line == "READY=1") {
-                        return Ok(());
-                    }
-                }
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
-                {
-                    if let Some(status) = self.child.try_wait()? {
-                        bail!("dockerd cannot run here, it ended with {status}:\n{}", self.log());
-                    }
-                }
-                Err(error) => return Err(error).context("cannot hear dockerd"),
-            }
-        }
-        bail!("dockerd was not ready after {PATIENCE:?}:\n{}", self.log())
-    }
-
-    /// The end of what it printed.
-    fn log(&self) -> String {
-        let text = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
-        let from = text.char_indices().rev().nth(3000).map_or(0, |(at, _)| at);
-        text[from..].to_owned()
     }
 
     fn import(&self) -> Result<()> {
@@ -217,4 +185,11 @@ fn lay_out(root: &Path) -> Result<()> {
 fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
     let text = output(Command::new("ldd").arg(program))?;
     Ok(text.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect())
+}
+
+/// The end of what the engine printed.
+fn log_in(directory: &Path) -> String {
+    let text = fs::read_to_string(directory.join("log")).unwrap_or_default();
+    let from = text.char_indices().rev().nth(3000).map_or(0, |(at, _)| at);
+    text[from..].to_owned()
 }

@@ -6,7 +6,7 @@ pub(crate) mod policy;
 use crate::assemble::{Assembled, Assembly, Checkout, Extension, Layer, assemble};
 use crate::import::{ImportOptions, ImportedPackage, Rpm, SignaturePolicy, import};
 use crate::{Error, Result};
-use cambium_model::{Checksum, Nevra, Observer, Unobserved};
+use cambium_model::{Checksum, Nevra, Observer, Progress, Unobserved};
 use cambium_ostree::{
     Attributes, CommitSpec, ConflictPolicy, Labels, Metadata, Policy, Repo, RepoMode, Tree,
 };
@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use tempfile::TempDir;
 
 /// Programs of the base.
@@ -248,6 +249,29 @@ pub(crate) struct Parts {
     pub(crate) rules: cambium_rpm::scriptlets::Rules,
     pub(crate) limits: Limits,
     pub(crate) backend: Option<Backend>,
+}
+
+/// Hears an operation's warnings.
+#[derive(Default)]
+pub(crate) struct Told(Mutex<Vec<String>>);
+
+impl Told {
+    /// What was told, in order.
+    pub(crate) fn warnings(self) -> Vec<String> {
+        self.0.into_inner().unwrap()
+    }
+}
+
+impl Observer for Told {
+    fn progress(&self, progress: Progress) {
+        if let Progress::Warning { text } = progress {
+            self.0.lock().unwrap().push(text);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        false
+    }
 }
 
 /// The extension that begins from an assembled commit.

@@ -422,25 +422,13 @@ mod tests {
 
     #[test]
     fn an_id_that_moves_is_told() {
-        #[derive(Default)]
-        struct Told(std::sync::Mutex<Vec<String>>);
-        impl Observer for Told {
-            fn progress(&self, progress: cambium_model::Progress) {
-                if let cambium_model::Progress::Warning { text } = progress {
-                    self.0.lock().unwrap().push(text);
-                }
-            }
-            fn cancelled(&self) -> bool {
-                false
-            }
-        }
         let (tree, inside) = tree(&[("etc/passwd", ROOT, 0o644)]);
         let around = of_host("", "demo:x:990:990::/:/bin/false\nroot:x:0:0::/:\n");
         let view = View::prepare(&inside, &around).unwrap();
         add(&tree, "etc/passwd", "demo:x:991:991::/:/bin/false\n");
-        let told = Told::default();
+        let told = crate::fixture::Told::default();
         view.complete(&told).unwrap();
-        let told = told.0.into_inner().unwrap();
+        let told = told.warnings();
         let start = "the user 'demo' has the id 991 in the new tree and had 990";
         assert!(told.len() == 1 && told[0].starts_with(start), "{told:?}");
     }

@@ -242,22 +242,7 @@ fn attributes(var: &Path) -> Result<BTreeMap<String, Attributes>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
-
-    #[derive(Default)]
-    struct Told(Mutex<Vec<String>>);
-
-    impl Observer for Told {
-        fn progress(&self, progress: cambium_model::Progress) {
-            if let cambium_model::Progress::Warning { text } = progress {
-                self.0.lock().unwrap().push(text);
-            }
-        }
-
-        fn cancelled(&self) -> bool {
-            false
-        }
-    }
+    use crate::fixture::Told;
 
     const PACKAGES: &str =
         "d /var/lib/pg 0700 pg pg - -\nL /var/x - - - - y\nd /var/../up 0755 - - - -\n";
@@ -278,7 +263,7 @@ mod tests {
         let observer = Told::default();
         let lines = state.into_lines(&accounts, &observer).unwrap();
         assert_eq!(lines.lines().collect::<Vec<_>>(), expected);
-        assert_eq!(observer.0.into_inner().unwrap(), told);
+        assert_eq!(observer.warnings(), told);
         dir
     }
 

@@ -186,7 +186,6 @@ impl Job<'_> {
         keep_temporary_files(&pkgcache)?;
         let repo = Repo::open(&pkgcache)?;
         remove_leftovers(&private, &[])?;
-        fs::create_dir_all(&private).map_err(|source| Error::io("create", &private, source))?;
         let options = self.import_options()?;
         let layers =
             self.selection.import(&pkgcache, &self.cache.downloads(), &options, observer)?;

@@ -274,18 +274,6 @@ fn links_of_scripts_lead_nobody_outside() {
 /// installs there.
 #[test]
 fn a_failing_trigger_on_a_package_is_told_and_passed_over() {
-    #[derive(Default)]
-    struct Told(Mutex<Vec<String>>);
-    impl Observer for Told {
-        fn progress(&self, progress: Progress) {
-            if let Progress::Warning { text } = progress {
-                self.0.lock().unwrap().push(text);
-            }
-        }
-        fn cancelled(&self) -> bool {
-            false
-        }
-    }
     let failing = |text: &str| rpm::Scriptlet::new(text).prog(vec!["/bin/sh"]);
     let package = Recipe::new("base", "1").file("/usr/bin/base-tool", "").edit(|builder| {
         builder.file_trigger_in("/usr/share/demo", None, failing("echo no luck >&2; exit 3"));
@@ -293,9 +281,9 @@ fn a_failing_trigger_on_a_package_is_told_and_passed_over() {
     });
     let world = World::with(package, |_| {});
     let layers = world.layers(vec![Recipe::new("demo", "1").file("/usr/share/demo/x", "x")]);
-    let told = Told::default();
+    let told = crate::fixture::Told::default();
     world.assemble_with(&layers, |_| {}, &told).unwrap();
-    let told = told.0.into_inner().unwrap();
+    let told = told.warnings();
     assert_eq!(
         told,
         [
